@@ -1,0 +1,134 @@
+//! The canonical form of JSON (RFC 8785, JCS): one value, one sequence of bytes.
+//!
+//! Members are sorted by the UTF-16 code units of their names, numbers are written as ECMAScript does,
+//! strings are escaped minimally, and there is no white space. Digests and signatures are taken over
+//! this form. Integers outside the range a double holds exactly are written as the nearest double,
+//! as the RFC demands; values that need more belong in strings.
+
+use serde_json::Value;
+
+/// Appends the canonical form of `value` to `out`.
+pub fn write(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Number(number) => write_number(number, out),
+        Value::String(text) => write_string(text, out),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write(item, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_by(|(a, _), (b, _)| compare_names(a, b));
+            out.push(b'{');
+            for (index, (name, member)) in sorted.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_string(name, out);
+                out.push(b':');
+                write(member, out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// The canonical form of `value`.
+///
+/// ```
+/// let value = serde_json::json!({"b": 1.0, "a": [true, null, "\u{20ac}"]});
+/// assert_eq!(model::canonical::to_vec(&value), "{\"a\":[true,null,\"\u{20ac}\"],\"b\":1}".as_bytes());
+/// ```
+pub fn to_vec(value: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write(value, &mut out);
+    out
+}
+
+/// RFC 8785 section 3.2.3: names compare by UTF-16 code units. For ASCII that is byte order.
+fn compare_names(a: &str, b: &str) -> std::cmp::Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
+/// RFC 8785 section 3.2.2.3: as ECMAScript's `Number.prototype.toString`.
+fn write_number(number: &serde_json::Number, out: &mut Vec<u8>) {
+    const EXACT: u64 = 1 << 53;
+    if let Some(small) = number.as_u64().filter(|n| *n <= EXACT) {
+        out.extend_from_slice(small.to_string().as_bytes());
+    } else if let Some(small) = number.as_i64().filter(|n| n.unsigned_abs() <= EXACT) {
+        out.extend_from_slice(small.to_string().as_bytes());
+    } else {
+        // serde_json holds finite doubles only, so there is always one
+        let double = number.as_f64().unwrap_or(0.0);
+        out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
+    }
+}
+
+/// RFC 8785 section 3.2.2.2: the two-character escapes where JSON has one, `\u00xx` for other controls.
+pub fn write_string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        let short: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            0x08 => b"\\b",
+            0x09 => b"\\t",
+            0x0a => b"\\n",
+            0x0c => b"\\f",
+            0x0d => b"\\r",
+            0x00..0x20 => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[start..index]);
+        if short.is_empty() {
+            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+        } else {
+            out.extend_from_slice(short);
+        }
+        start = index + 1;
+    }
+    out.extend_from_slice(&bytes[start..]);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number table of RFC 8785 appendix B: IEEE 754 bits and the text they must become.
+    #[test]
+    fn numbers_follow_appendix_b() {
+        for (bits, text) in [
+            (0x0000_0000_0000_0000_u64, "0"),
+            (0x8000_0000_0000_0000, "0"),
+            (0x0000_0000_0000_0001, "5e-324"),
+            (0x7fef_ffff_ffff_ffff, "1.7976931348623157e+308"),
+            (0x4340_0000_0000_0000, "9007199254740992"),
+            (0x4430_0000_0000_0000, "295147905179352830000"),
+            (0x44b5_2d02_c7e1_4af6, "1e+23"),
+            (0x41b3_de43_5555_5553, "333333333.3333332"),
+            (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
+        ] {
+            let value = Value::from(f64::from_bits(bits));
+            assert_eq!(String::from_utf8(to_vec(&value)).unwrap(), text, "{bits:x}");
+        }
+    }
+
+    #[test]
+    fn names_sort_by_utf16_code_units() {
+        let value = serde_json::json!({"\u{fb33}": 1, "\u{1f600}": 2, "a": 3});
+        let text = String::from_utf8(to_vec(&value)).unwrap();
+        assert_eq!(text, "{\"a\":3,\"\u{1f600}\":2,\"\u{fb33}\":1}");
+    }
+}
