@@ -1,0 +1,120 @@
+//! Events about an environment and what its runs share.
+
+use model::{CheckpointId, CloudEvent, Digest, Environment, RunId, StepId};
+use serde::{Deserialize, Serialize};
+
+use super::vocabulary;
+
+vocabulary! {
+    /// What happens to the environment itself. Stream `environment`.
+    EnvironmentEvent {
+        /// It came to be. Always the journal's first record.
+        Initialised(Initialised) = "environment.initialised",
+        /// A signing key may be used from here on.
+        KeyAdded(KeyAdded) = "key.added",
+        /// A signing key is not to be used from here on.
+        KeyRetired(KeyRetired) = "key.retired",
+        /// The journal's head was signed.
+        CheckpointSigned(Box<CheckpointSigned>) = "checkpoint.signed",
+    }
+}
+
+vocabulary! {
+    /// What happens to a quota's counter. Stream `quota/KEY`.
+    QuotaEvent {
+        /// A use is held.
+        Reserved(QuotaUse) = "quota.reserved",
+        /// The use took place.
+        Committed(QuotaUse) = "quota.committed",
+        /// The use did not take place and is given back.
+        Refunded(QuotaUse) = "quota.refunded",
+    }
+}
+
+vocabulary! {
+    /// What happens to a definition. Stream `definition/DIGEST`.
+    DefinitionEvent {
+        /// Its text, kept so that runs can be replayed from the journal alone.
+        Registered(Box<Definition>) = "definition.registered",
+    }
+}
+
+vocabulary! {
+    /// What is on the environment's bus. Stream `bus`.
+    BusEvent {
+        /// An event was published.
+        Published(Box<Published>) = "bus.published",
+    }
+}
+
+/// Data of `environment.initialised`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Initialised {
+    /// Its name.
+    pub environment: Environment,
+    /// Version of the record format, 1.
+    pub format: u32,
+}
+
+/// Data of `key.added`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyAdded {
+    /// The key's name in signed notes.
+    pub name: String,
+    /// The public key as a C2SP verifier key (`name+hash+base64`).
+    pub verifier: String,
+}
+
+/// Data of `key.retired`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRetired {
+    /// The verifier key that was in use until here.
+    pub verifier: String,
+}
+
+/// Data of `checkpoint.signed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointSigned {
+    /// Its id.
+    pub checkpoint: CheckpointId,
+    /// Number of records it covers.
+    pub size: u64,
+    /// Merkle root over them, hexadecimal.
+    pub root: String,
+    /// The signed note (C2SP `signed-note`, `tlog-checkpoint`).
+    pub note: String,
+}
+
+/// Data of the quota events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaUse {
+    /// The counter.
+    pub key: String,
+    /// How much.
+    pub amount: u64,
+    /// For which run.
+    pub run: RunId,
+    /// For which step; `/` for the run itself.
+    pub step: StepId,
+}
+
+/// Data of `definition.registered`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Digest of `text`.
+    pub digest: Digest,
+    /// `workflow`, `policy`.
+    pub kind: String,
+    /// The text, exactly.
+    pub text: String,
+}
+
+/// Data of `bus.published`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// The event.
+    pub event: CloudEvent,
+    /// The run that emitted it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run: Option<RunId>,
+}

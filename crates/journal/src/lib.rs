@@ -1,0 +1,13 @@
+//! The ground truth: what happened, in order, provable.
+//!
+//! This crate defines the record, its canonical bytes, the hash chain and Merkle tree over them, signed
+//! checkpoints, verification, the event vocabulary, and [`Journal`], the trait a storage engine implements.
+//! It never chooses storage, and it is the only vocabulary of events in Aedile.
+
+pub mod events;
+pub mod seam;
+
+pub use events::Event;
+pub use seam::{
+    Append, Appended, Appending, Expect, Head, Journal, JournalError, NewEvent, Record, StreamId,
+};
