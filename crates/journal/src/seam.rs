@@ -22,7 +22,7 @@ pub struct Record {
     pub stream: StreamId,
     /// Place in the stream, from 1, without gaps.
     pub sequence: u64,
-    /// When it was appended, whole milliseconds, never before its predecessor's time.
+    /// When it was appended, whole milliseconds, never before the record before it in the same stream.
     pub at: Timestamp,
     /// Who acted.
     pub actor: Principal,
@@ -61,7 +61,9 @@ pub struct Append {
     pub expect: Vec<Expect>,
     /// At least one, in order.
     pub events: Vec<NewEvent>,
-    /// When; whole milliseconds. A time before the journal's last is replaced by the journal's last.
+    /// When; whole milliseconds; absent: now. A record gets exactly this time, or, if that is later, the time of the last
+    /// record of its own stream. (Not of the whole journal: a writer that holds its stream's condition must know the
+    /// time its events will carry before they are durable, and writers of other streams may be a little ahead of it.)
     pub at: Option<Timestamp>,
 }
 
@@ -72,7 +74,7 @@ pub struct Appended {
     pub first: u64,
     /// Position of the last event of the batch.
     pub last: u64,
-    /// The time the records carry.
+    /// The time the records carry (of the first event; others differ only where their stream was ahead).
     pub at: Timestamp,
     /// The sequence each event got in its stream, in the order of the batch.
     pub sequences: Vec<u64>,
@@ -181,7 +183,7 @@ impl Future for Appending {
 /// 1. An acknowledged append is durable: it survives kill -9 and, storage permitting, power loss.
 /// 2. An append is atomic: all of its events or none, at consecutive positions, and only if every condition holds at that
 ///    moment. Conditions and appends of different processes on the same store are ordered one after the other.
-/// 3. Positions and each stream's sequences have no gaps. Times never go back.
+/// 3. Positions and each stream's sequences have no gaps. Times never go back within a stream.
 /// 4. Every record carries the digest of its predecessor; bytes once written never change.
 /// 5. A reader sees acknowledged records only, and all of those acknowledged before it began to read.
 /// 6. Every queue is bounded; a full one answers with code `E0114`, never by blocking for ever.
