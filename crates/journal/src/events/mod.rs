@@ -23,7 +23,7 @@ pub use environment::{
     KeyRetired, Published, QuotaEvent, QuotaUse,
 };
 pub use run::{
-    Ended, EndedBadly, MatchedRecord, Nothing, Parent, ProgramRecord, Reason, RetryFrom, RunEvent, Signal,
+    Ended, EndedBadly, MatchedRecord, Nothing, Owner, Parent, ProgramRecord, Reason, RetryFrom, RunEvent, Signal,
     Submitted, VerdictRecord,
 };
 pub use step::{

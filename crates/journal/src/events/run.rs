@@ -11,6 +11,8 @@ vocabulary! {
     RunEvent {
         /// Somebody proposed it. Always the first event of its stream.
         Submitted(Box<Submitted>) = "run.submitted",
+        /// An engine took it over from one that died.
+        Adopted(Owner) = "run.adopted",
         /// Policy judged it.
         Judged(VerdictRecord) = "run.judged",
         /// It began.
@@ -85,6 +87,9 @@ pub struct Submitted {
     /// The operating system's user behind the actor, where the actor acts for another principal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub via: Option<Principal>,
+    /// The engine that carries it out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub engine: Option<String>,
     /// The submitter's own key: the same key is the same run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub idempotency_key: Option<String>,
@@ -96,6 +101,13 @@ pub struct Submitted {
     /// Digests of the actions the definition names, pinned: `name@version` to digest.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty", default)]
     pub actions: std::collections::BTreeMap<String, Digest>,
+}
+
+/// Data of `run.adopted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The engine that carries the run out from here on.
+    pub engine: String,
 }
 
 /// A judgement as the journal keeps it.
