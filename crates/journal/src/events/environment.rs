@@ -32,6 +32,14 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What happens to a submitter's own key. Stream `submission/DIGEST`.
+    SubmissionEvent {
+        /// It names this run from here on.
+        Claimed(Claim) = "submission.claimed",
+    }
+}
+
+vocabulary! {
     /// What happens to a definition. Stream `definition/DIGEST`.
     DefinitionEvent {
         /// Its text, kept so that runs can be replayed from the journal alone.
@@ -96,6 +104,15 @@ pub struct QuotaUse {
     pub run: RunId,
     /// For which step; `/` for the run itself.
     pub step: StepId,
+}
+
+/// Data of `submission.claimed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The submitter's key.
+    pub key: String,
+    /// The run it names.
+    pub run: RunId,
 }
 
 /// Data of `definition.registered`.

@@ -9,6 +9,7 @@
 //! | `apr_...` | [`ApprovalEvent`] |
 //! | `quota/KEY` | [`QuotaEvent`] |
 //! | `definition/DIGEST` | [`DefinitionEvent`] |
+//! | `submission/DIGEST` | [`SubmissionEvent`] |
 //! | `bus` | [`BusEvent`] |
 //! | `environment` | [`EnvironmentEvent`] |
 
@@ -19,16 +20,17 @@ mod step;
 
 pub use approval::{ApprovalEvent, Asked, Decided, Escalated, LevelRecord, Refused, Vote};
 pub use environment::{
-    BusEvent, CheckpointSigned, Definition, DefinitionEvent, EnvironmentEvent, Initialised, KeyAdded,
-    KeyRetired, Published, QuotaEvent, QuotaUse,
+    BusEvent, CheckpointSigned, Claim, Definition, DefinitionEvent, EnvironmentEvent, Initialised, KeyAdded,
+    KeyRetired, Published, QuotaEvent, QuotaUse, SubmissionEvent,
 };
 pub use run::{
-    Ended, EndedBadly, MatchedRecord, Nothing, Owner, Parent, ProgramRecord, Reason, RetryFrom, RunEvent, Signal,
-    Submitted, VerdictRecord,
+    Ended, EndedBadly, MatchedRecord, Nothing, Owner, Parent, ProgramRecord, Reason, RetryFrom, RunEvent,
+    Signal, Submitted, VerdictRecord,
 };
 pub use step::{
-    ActionRecord, Answered, AskedStep, ChildRun, Deferred, Doubt, ListenEvent, Listening, Received, Resolved,
-    Scheduled, StepEvent, StepFault, StepResult, Stopped, TimerEvent, TimerNamed, TimerSet,
+    ActionRecord, Answered, AskedStep, ChildRun, Deferred, Doubt, HeldQuota, ListenEvent, Listening,
+    Received, Resolved, Scheduled, StepEvent, StepFault, StepResult, Stopped, TimerEvent, TimerNamed,
+    TimerSet,
 };
 
 /// Largest record in bytes of its canonical form: 4 MiB.
@@ -137,6 +139,8 @@ objects! {
     Approval(ApprovalEvent),
     /// About a counted use.
     Quota(QuotaEvent),
+    /// About a submitter's own key.
+    Submission(SubmissionEvent),
     /// About a definition that runs refer to.
     Definition(DefinitionEvent),
     /// On the environment's bus.

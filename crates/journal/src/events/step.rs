@@ -111,6 +111,18 @@ pub struct Scheduled {
     /// Approvals that allow it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub approvals: Vec<ApprovalId>,
+    /// Counters it holds a use of.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub quotas: Vec<HeldQuota>,
+}
+
+/// A use of a quota that a step holds until its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldQuota {
+    /// The counter.
+    pub key: String,
+    /// How much.
+    pub amount: u64,
 }
 
 /// Data of `step.completed`.

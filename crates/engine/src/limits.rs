@@ -1,0 +1,26 @@
+//! Every limit of the engine, in one place.
+
+use std::time::Duration;
+
+/// Effects performed at the same time in one process; more wait their turn.
+pub const EFFECTS_MAX: usize = 256;
+/// Messages waiting for one run's driver; senders wait when it is full.
+pub const MAILBOX_MAX: usize = 256;
+/// Runs driven at the same time in one process; submitting more is refused with `E0407`.
+pub const RUNS_MAX: usize = 100_000;
+/// Events appended in one batch; longer ones are cut.
+pub const BATCH_MAX: usize = 512;
+/// Events of one run, after which it fails with `E0407`: an endless loop must end.
+pub const RUN_EVENTS_MAX: u64 = 200_000;
+/// Bytes of a run's input in canonical form.
+pub const INPUT_BYTES_MAX: usize = 2 << 20;
+/// Bytes of one step's output in canonical form.
+pub const OUTPUT_BYTES_MAX: usize = 2 << 20;
+/// How deep runs may start runs.
+pub const DEPTH_MAX: u32 = 32;
+/// How often a conditional append is tried again before somebody else is said to be faster.
+pub const CONFLICTS_MAX: u32 = 64;
+/// Records read at once.
+pub const READ_MAX: usize = 1_000;
+/// How often a long-lived engine looks for runs whose engine died.
+pub const ADOPTION_INTERVAL: Duration = Duration::from_secs(1);
