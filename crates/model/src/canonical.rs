@@ -7,6 +7,13 @@
 
 use serde_json::Value;
 
+mod serializer;
+
+pub use serializer::{CanonicalError, DEPTH_MAX, serialize};
+
+/// Integers up to this are doubles exactly, and written digit by digit.
+const EXACT: u64 = 1 << 53;
+
 /// Appends the canonical form of `value` to `out`.
 pub fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
@@ -61,45 +68,94 @@ fn compare_names(a: &str, b: &str) -> std::cmp::Ordering {
 
 /// RFC 8785 section 3.2.2.3: as ECMAScript's `Number.prototype.toString`.
 fn write_number(number: &serde_json::Number, out: &mut Vec<u8>) {
-    const EXACT: u64 = 1 << 53;
     if let Some(small) = number.as_u64().filter(|n| *n <= EXACT) {
-        out.extend_from_slice(small.to_string().as_bytes());
+        write_decimal(small, out);
     } else if let Some(small) = number.as_i64().filter(|n| n.unsigned_abs() <= EXACT) {
-        out.extend_from_slice(small.to_string().as_bytes());
+        out.push(b'-');
+        write_decimal(small.unsigned_abs(), out);
     } else {
         // serde_json holds finite doubles only, so there is always one
-        let double = number.as_f64().unwrap_or(0.0);
-        out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
+        write_double(number.as_f64().unwrap_or(0.0), out);
+    }
+}
+
+fn write_double(double: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(ryu_js::Buffer::new().format_finite(double).as_bytes());
+}
+
+/// Appends the decimal digits of `number`.
+pub fn write_decimal(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut rest, mut start) = (number, digits.len());
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Makes `value` what a reader of its canonical form gets: integral doubles become integers, integers that a
+/// double does not hold exactly become the nearest double. Who keeps a value in memory that also goes into the
+/// journal keeps this form, so that replay sees the same.
+///
+/// ```
+/// let mut value = serde_json::json!([1.0, -0.0, 9_007_199_254_740_993_u64, 1.5]);
+/// model::canonical::normalize(&mut value);
+/// assert_eq!(value, serde_json::json!([1, 0, 9_007_199_254_740_992_u64, 1.5]));
+/// ```
+pub fn normalize(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let mut text = Vec::with_capacity(24);
+            write_number(number, &mut text);
+            if let Ok(read) = serde_json::from_slice(&text) {
+                *number = read;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(normalize),
+        Value::Object(members) => members.values_mut().for_each(normalize),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
 /// RFC 8785 section 3.2.2.2: the two-character escapes where JSON has one, `\u00xx` for other controls.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    write_string_content(text, out);
+    out.push(b'"');
+}
+
+/// The same without the quotes.
+fn write_string_content(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = text.as_bytes();
     let mut start = 0;
     for (index, byte) in bytes.iter().enumerate() {
-        let short: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            0x08 => b"\\b",
-            0x09 => b"\\t",
-            0x0a => b"\\n",
-            0x0c => b"\\f",
-            0x0d => b"\\r",
-            0x00..0x20 => b"",
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[start..index]);
-        if short.is_empty() {
-            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-        } else {
-            out.extend_from_slice(short);
+        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
+            continue;
         }
+        out.extend_from_slice(&bytes[start..index]);
         start = index + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x09 => out.extend_from_slice(b"\\t"),
+            0x0a => out.extend_from_slice(b"\\n"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            0x0d => out.extend_from_slice(b"\\r"),
+            control => {
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(control >> 4)]);
+                out.push(HEX[usize::from(control & 15)]);
+            }
+        }
     }
     out.extend_from_slice(&bytes[start..]);
-    out.push(b'"');
 }
 
 #[cfg(test)]

@@ -15,4 +15,7 @@ codes! {
     STORE_IO = "E0112", Failed, "the store cannot be read or written";
     BAD_PROOF = "E0113", Unverified, "a proof does not verify";
     OVERLOADED = "E0114", Failed, "the journal's queue is full";
+    BAD_APPEND = "E0115", Internal, "an append is not well-formed";
+    HELD = "E0116", Failed, "a lease is held by somebody else";
+    BAD_BLOB = "E0117", Unverified, "stored bytes do not match their digest";
 }

@@ -1,0 +1,643 @@
+//! Writes any [`serde::Serialize`] straight into canonical form, without a tree in between.
+//!
+//! Members are written as they come and put in order when their object ends; where they came in order, as
+//! they do from maps and from types that declare their fields so, nothing is moved.
+
+use std::fmt::{self, Display};
+
+use serde::ser::{self, Serialize};
+
+use super::{compare_names, write_decimal, write_double, write_string, write_string_content};
+
+/// How deep arrays and objects may nest. Readers (`serde_json`) stop at 127; an envelope takes some of that.
+pub const DEPTH_MAX: usize = 120;
+
+/// Numbers of `serde_json` arrive under this name where some crate turned its arbitrary precision on.
+const SERDE_JSON_NUMBER: &str = "$serde_json::private::Number";
+
+/// A value that has no canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CanonicalError {
+    /// JSON has no form for it.
+    #[error("{0} has no canonical form")]
+    Impossible(&'static str),
+    /// It nests deeper than [`DEPTH_MAX`].
+    #[error("it nests deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+    /// Its own serialisation failed.
+    #[error("{0}")]
+    Custom(String),
+}
+
+impl ser::Error for CanonicalError {
+    fn custom<T: Display>(message: T) -> Self {
+        Self::Custom(message.to_string())
+    }
+}
+
+/// Appends the canonical form of `value` to `out`. After an error `out` is as it was.
+///
+/// ```
+/// #[derive(serde::Serialize)]
+/// struct Point { y: f64, x: u8 }
+/// let mut out = Vec::new();
+/// model::canonical::serialize(&Point { y: 2.0, x: 1 }, &mut out).unwrap();
+/// assert_eq!(out, br#"{"x":1,"y":2}"#);
+/// ```
+pub fn serialize<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    let start = out.len();
+    let mut serializer = Canonical { out, members: Vec::new(), scratch: Vec::new(), depth: 0 };
+    let result = value.serialize(&mut serializer);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// One member of an object that is being written: where it lies in the output.
+#[derive(Clone, Copy)]
+struct Member {
+    /// Its opening quote.
+    start: usize,
+    /// Its closing quote.
+    name_end: usize,
+    /// One past its value.
+    end: usize,
+}
+
+pub(crate) struct Canonical<'o> {
+    out: &'o mut Vec<u8>,
+    /// Members of all open objects; each object knows where its own begin.
+    members: Vec<Member>,
+    scratch: Vec<u8>,
+    depth: usize,
+}
+
+impl<'o> Canonical<'o> {
+    fn enter(&mut self) -> Result<(), CanonicalError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX { Err(CanonicalError::TooDeep) } else { Ok(()) }
+    }
+
+    fn open<'a>(&'a mut self, close: &'static [u8]) -> Result<Object<'a, 'o>, CanonicalError> {
+        self.enter()?;
+        self.out.push(b'{');
+        let base = self.members.len();
+        Ok(Object { serializer: self, base, close })
+    }
+
+    fn begin_member(&mut self, base: usize, name: &str) {
+        if self.members.len() > base {
+            self.out.push(b',');
+        }
+        let start = self.out.len();
+        write_string(name, self.out);
+        self.named(start);
+    }
+
+    fn named(&mut self, start: usize) {
+        let name_end = self.out.len() - 1;
+        self.members.push(Member { start, name_end, end: 0 });
+        self.out.push(b':');
+    }
+
+    fn end_member(&mut self, index: usize) {
+        self.members[index].end = self.out.len();
+    }
+
+    fn name<'b>(bytes: &'b [u8], member: &Member) -> &'b [u8] {
+        &bytes[member.start + 1..member.name_end]
+    }
+
+    /// Orders two members by name as RFC 8785 section 3.2.3 says.
+    fn order(bytes: &[u8], a: &Member, b: &Member) -> std::cmp::Ordering {
+        let (a, b) = (Self::name(bytes, a), Self::name(bytes, b));
+        let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
+        if plain(a) && plain(b) {
+            return a.cmp(b);
+        }
+        // escapes and other scripts are rare in names: unescape and compare as the RFC puts it
+        let text = |name: &[u8]| {
+            let mut quoted = Vec::with_capacity(name.len() + 2);
+            quoted.push(b'"');
+            quoted.extend_from_slice(name);
+            quoted.push(b'"');
+            serde_json::from_slice::<String>(&quoted).unwrap_or_default()
+        };
+        compare_names(&text(a), &text(b))
+    }
+
+    /// Puts the members from `base` on in order and forgets them.
+    fn close_object(&mut self, base: usize) -> Result<(), CanonicalError> {
+        use std::cmp::Ordering;
+
+        let bytes = &self.out[..];
+        let mut sorted = true;
+        for pair in self.members[base..].windows(2) {
+            match Self::order(bytes, &pair[0], &pair[1]) {
+                Ordering::Less => {}
+                Ordering::Equal => return Err(CanonicalError::Impossible("an object with a name twice")),
+                Ordering::Greater => sorted = false,
+            }
+        }
+        if !sorted {
+            let from = self.members[base].start;
+            self.members[base..].sort_by(|a, b| Self::order(bytes, a, b));
+            self.scratch.clear();
+            for (index, member) in self.members[base..].iter().enumerate() {
+                if index > 0 {
+                    if Self::order(bytes, &self.members[base + index - 1], member) == Ordering::Equal {
+                        return Err(CanonicalError::Impossible("an object with a name twice"));
+                    }
+                    self.scratch.push(b',');
+                }
+                self.scratch.extend_from_slice(&bytes[member.start..member.end]);
+            }
+            self.out.truncate(from);
+            self.out.extend_from_slice(&self.scratch);
+        }
+        self.members.truncate(base);
+        self.depth -= 1;
+        Ok(())
+    }
+}
+
+/// Escapes what is formatted into it.
+struct Escaped<'o>(&'o mut Vec<u8>);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        write_string_content(text, self.0);
+        Ok(())
+    }
+}
+
+impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
+    type Ok = ();
+    type Error = CanonicalError;
+    type SerializeSeq = Array<'a, 'o>;
+    type SerializeTuple = Array<'a, 'o>;
+    type SerializeTupleStruct = Array<'a, 'o>;
+    type SerializeTupleVariant = Array<'a, 'o>;
+    type SerializeMap = Object<'a, 'o>;
+    type SerializeStruct = Struct<'a, 'o>;
+    type SerializeStructVariant = Struct<'a, 'o>;
+
+    fn serialize_bool(self, value: bool) -> Result<(), CanonicalError> {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+        Ok(())
+    }
+
+    fn serialize_i8(self, value: i8) -> Result<(), CanonicalError> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Result<(), CanonicalError> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Result<(), CanonicalError> {
+        self.serialize_i64(value.into())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "RFC 8785 demands the nearest double")]
+    fn serialize_i64(self, value: i64) -> Result<(), CanonicalError> {
+        if value < 0 {
+            if value.unsigned_abs() > super::EXACT {
+                write_double(value as f64, self.out);
+                return Ok(());
+            }
+            self.out.push(b'-');
+        }
+        self.serialize_u64(value.unsigned_abs())
+    }
+
+    fn serialize_u8(self, value: u8) -> Result<(), CanonicalError> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u16(self, value: u16) -> Result<(), CanonicalError> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Result<(), CanonicalError> {
+        self.serialize_u64(value.into())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "RFC 8785 demands the nearest double")]
+    fn serialize_u64(self, value: u64) -> Result<(), CanonicalError> {
+        if value <= super::EXACT {
+            write_decimal(value, self.out);
+        } else {
+            write_double(value as f64, self.out);
+        }
+        Ok(())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), CanonicalError> {
+        self.serialize_f64(value.into())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), CanonicalError> {
+        if !value.is_finite() {
+            return Err(CanonicalError::Impossible("a number that is not finite"));
+        }
+        write_double(value, self.out);
+        Ok(())
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), CanonicalError> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), CanonicalError> {
+        write_string(value, self.out);
+        Ok(())
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), CanonicalError> {
+        use fmt::Write as _;
+        self.out.push(b'"');
+        write!(Escaped(self.out), "{value}")
+            .map_err(|_| CanonicalError::Impossible("a value that cannot be displayed"))?;
+        self.out.push(b'"');
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), CanonicalError> {
+        value.serialize(self)
+    }
+
+    fn serialize_none(self) -> Result<(), CanonicalError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), CanonicalError> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), CanonicalError> {
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), CanonicalError> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<(), CanonicalError> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        value: &T,
+    ) -> Result<(), CanonicalError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), CanonicalError> {
+        self.enter()?;
+        self.out.push(b'{');
+        write_string(variant, self.out);
+        self.out.push(b':');
+        value.serialize(&mut *self)?;
+        self.out.push(b'}');
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn serialize_seq(self, _len: Option<usize>) -> Result<Self::SerializeSeq, CanonicalError> {
+        self.enter()?;
+        self.out.push(b'[');
+        Ok(Array { serializer: self, first: true, close: b"]" })
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, CanonicalError> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _name: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeTupleStruct, CanonicalError> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<Self::SerializeTupleVariant, CanonicalError> {
+        self.enter()?;
+        self.out.push(b'{');
+        write_string(variant, self.out);
+        self.out.extend_from_slice(b":[");
+        Ok(Array { serializer: self, first: true, close: b"]}" })
+    }
+
+    fn serialize_map(self, _len: Option<usize>) -> Result<Self::SerializeMap, CanonicalError> {
+        self.open(b"}")
+    }
+
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        _len: usize,
+    ) -> Result<Self::SerializeStruct, CanonicalError> {
+        if name == SERDE_JSON_NUMBER { Ok(Struct::Number(self)) } else { self.open(b"}").map(Struct::Object) }
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<Self::SerializeStructVariant, CanonicalError> {
+        self.out.push(b'{');
+        write_string(variant, self.out);
+        self.out.push(b':');
+        self.open(b"}}").map(Struct::Object)
+    }
+}
+
+/// An array being written.
+pub(crate) struct Array<'a, 'o> {
+    serializer: &'a mut Canonical<'o>,
+    first: bool,
+    close: &'static [u8],
+}
+
+impl Array<'_, '_> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
+        if !std::mem::take(&mut self.first) {
+            self.serializer.out.push(b',');
+        }
+        value.serialize(&mut *self.serializer)
+    }
+
+    fn finish(self) {
+        self.serializer.out.extend_from_slice(self.close);
+        self.serializer.depth -= 1;
+    }
+}
+
+macro_rules! arrays {
+    ($($trait:ident::$method:ident),*) => {$(
+        impl ser::$trait for Array<'_, '_> {
+            type Ok = ();
+            type Error = CanonicalError;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
+                self.item(value)
+            }
+
+            fn end(self) -> Result<(), CanonicalError> {
+                self.finish();
+                Ok(())
+            }
+        }
+    )*};
+}
+arrays!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+);
+
+/// An object being written.
+pub(crate) struct Object<'a, 'o> {
+    serializer: &'a mut Canonical<'o>,
+    base: usize,
+    close: &'static [u8],
+}
+
+impl Object<'_, '_> {
+    fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), CanonicalError> {
+        self.serializer.begin_member(self.base, name);
+        self.value(value)
+    }
+
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
+        let index = self.serializer.members.len() - 1;
+        value.serialize(&mut *self.serializer)?;
+        self.serializer.end_member(index);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), CanonicalError> {
+        self.serializer.close_object(self.base)?;
+        self.serializer.out.extend_from_slice(self.close);
+        Ok(())
+    }
+}
+
+impl ser::SerializeMap for Object<'_, '_> {
+    type Ok = ();
+    type Error = CanonicalError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), CanonicalError> {
+        if self.serializer.members.len() > self.base {
+            self.serializer.out.push(b',');
+        }
+        let start = self.serializer.out.len();
+        key.serialize(&mut *self.serializer)?;
+        let written = &self.serializer.out[start..];
+        if written.first() != Some(&b'"') {
+            // as serde_json does: integers and booleans may be names
+            let text = match written {
+                [b'0'..=b'9' | b'-' | b't' | b'f', ..] => String::from_utf8_lossy(written).into_owned(),
+                _ => return Err(CanonicalError::Impossible("an object whose names are not text")),
+            };
+            self.serializer.out.truncate(start);
+            write_string(&text, self.serializer.out);
+        }
+        self.serializer.named(start);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
+        self.value(value)
+    }
+
+    fn end(self) -> Result<(), CanonicalError> {
+        self.finish()
+    }
+}
+
+/// A struct being written.
+pub(crate) enum Struct<'a, 'o> {
+    Object(Object<'a, 'o>),
+    /// A `serde_json` number in disguise: its one field is its text.
+    Number(&'a mut Canonical<'o>),
+}
+
+impl Struct<'_, '_> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), CanonicalError> {
+        match self {
+            Self::Object(object) => object.member(name, value),
+            Self::Number(serializer) => {
+                let start = serializer.out.len();
+                value.serialize(&mut **serializer)?;
+                let text = String::from_utf8_lossy(&serializer.out[start..]).into_owned();
+                serializer.out.truncate(start);
+                let refuse = || CanonicalError::Impossible("a number that is not one");
+                let number: serde_json::Number =
+                    serde_json::from_str(text.trim_matches('"')).map_err(|_| refuse())?;
+                super::write_number(&number, serializer.out);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), CanonicalError> {
+        match self {
+            Self::Object(object) => object.finish(),
+            Self::Number(_) => Ok(()),
+        }
+    }
+}
+
+impl ser::SerializeStruct for Struct<'_, '_> {
+    type Ok = ();
+    type Error = CanonicalError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), CanonicalError> {
+        self.field(name, value)
+    }
+
+    fn end(self) -> Result<(), CanonicalError> {
+        self.finish()
+    }
+}
+
+impl ser::SerializeStructVariant for Struct<'_, '_> {
+    type Ok = ();
+    type Error = CanonicalError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), CanonicalError> {
+        self.field(name, value)
+    }
+
+    fn end(self) -> Result<(), CanonicalError> {
+        self.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde::Serialize;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn text<T: Serialize>(value: &T) -> String {
+        let mut out = Vec::new();
+        serialize(value, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(Value::from),
+            "\\PC{0,8}|[\\x00-\\x1f\"\\\\]{0,4}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::hash_map("\\PC{0,3}|[a-c\"\\n\u{1f600}\u{fb33}]{0,2}", inner, 0..5)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_writer_of_trees(value in any_json()) {
+            prop_assert_eq!(text(&value).into_bytes(), super::super::to_vec(&value));
+        }
+    }
+
+    #[test]
+    fn every_shape_of_serde_has_its_json_form() {
+        #[derive(Serialize)]
+        enum Shape {
+            Unit,
+            New(u8),
+            Tuple(u8, char),
+            Struct { b: Option<u8>, a: () },
+        }
+        assert_eq!(text(&Shape::Unit), r#""Unit""#);
+        assert_eq!(text(&Shape::New(1)), r#"{"New":1}"#);
+        assert_eq!(text(&Shape::Tuple(1, 'x')), r#"{"Tuple":[1,"x"]}"#);
+        assert_eq!(text(&Shape::Struct { b: None, a: () }), r#"{"Struct":{"a":null,"b":null}}"#);
+        assert_eq!(text(&BTreeMap::from([(10, true), (9, false)])), r#"{"10":true,"9":false}"#);
+        assert_eq!(text(&-9_007_199_254_740_993_i64), "-9007199254740992");
+    }
+
+    #[test]
+    fn numbers_of_arbitrary_precision_are_numbers() {
+        #[derive(Serialize)]
+        #[serde(rename = "$serde_json::private::Number")]
+        struct Number {
+            number: &'static str,
+        }
+        assert_eq!(text(&Number { number: "1.50" }), "1.5");
+        assert_eq!(text(&[Number { number: "-3" }]), "[-3]");
+    }
+
+    #[test]
+    fn what_has_no_form_is_refused_and_leaves_no_trace() {
+        #[derive(Serialize)]
+        struct Twice {
+            #[serde(flatten)]
+            rest: BTreeMap<&'static str, u8>,
+            b: u8,
+            a: u8,
+        }
+        let mut out = b"kept".to_vec();
+        assert!(serialize(&f64::NAN, &mut out).is_err());
+        assert!(serialize(&Twice { rest: BTreeMap::from([("a", 1)]), b: 2, a: 3 }, &mut out).is_err());
+        let mut deep = json!(1);
+        for _ in 0..DEPTH_MAX {
+            deep = json!([deep]);
+        }
+        let mut fits = Vec::new();
+        serialize(&deep, &mut fits).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&fits).unwrap(), deep, "what is written can be read");
+        assert_eq!(serialize(&json!([deep]), &mut out), Err(CanonicalError::TooDeep));
+        assert_eq!(out, b"kept");
+    }
+}
