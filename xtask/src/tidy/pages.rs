@@ -64,13 +64,13 @@ pub(super) fn architecture(tree: &Tree) -> Vec<Finding> {
         found.push(Finding::new(ARCHITECTURE, 0, what, "move detail into the crates' own documentation"));
     }
     for (name, _) in crates(tree) {
-        if !text.contains(&format!("`{name}`")) {
-            let what = format!("crate `{name}` is not in it");
+        if !text.lines().any(|line| line == format!("### `{name}`")) {
+            let what = format!("crate `{name}` is not in the code map");
             found.push(Finding::new(
                 ARCHITECTURE,
                 0,
                 what,
-                "add a paragraph and its invariants to the code map",
+                format!("add a section ### `{name}` with its invariants"),
             ));
         }
     }
@@ -98,9 +98,9 @@ mod tests {
     fn architecture_names_every_crate_and_stays_short() {
         let manifest = ("crates/model/Cargo.toml", "");
         assert_eq!(architecture(&Tree::of(&[manifest])).len(), 1, "missing");
-        assert_eq!(architecture(&Tree::of(&[manifest, (ARCHITECTURE, "the model")])).len(), 1, "not named");
-        assert!(architecture(&Tree::of(&[manifest, (ARCHITECTURE, "`model`")])).is_empty());
-        let long = "`model`\n".repeat(300);
+        assert_eq!(architecture(&Tree::of(&[manifest, (ARCHITECTURE, "the `model`")])).len(), 1, "not named");
+        assert!(architecture(&Tree::of(&[manifest, (ARCHITECTURE, "### `model`\n")])).is_empty());
+        let long = "### `model`\n".repeat(300);
         assert_eq!(architecture(&Tree::of(&[manifest, (ARCHITECTURE, &long)])).len(), 1, "too long");
     }
 }
