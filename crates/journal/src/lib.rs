@@ -4,10 +4,20 @@
 //! checkpoints, verification, the event vocabulary, and [`Journal`], the trait a storage engine implements.
 //! It never chooses storage, and it is the only vocabulary of events in Aedile.
 
+pub mod envelope;
 pub mod events;
+pub mod limits;
+pub mod memory;
+pub mod merkle;
+pub mod record;
 pub mod seam;
+pub mod watch;
+
+#[cfg(feature = "test-util")]
+pub mod conformance;
 
 pub use events::Event;
+pub use memory::MemoryJournal;
 pub use seam::{
     Append, Appended, Appending, Expect, Head, Journal, JournalError, NewEvent, Record, StreamId,
 };

@@ -59,7 +59,7 @@ pub struct Expect {
 pub struct Append {
     /// All must hold, or nothing is appended.
     pub expect: Vec<Expect>,
-    /// At least one, in order.
+    /// At least one and at most [`crate::limits::APPEND_EVENTS_MAX`], in order.
     pub events: Vec<NewEvent>,
     /// When; whole milliseconds; absent: now. A record gets exactly this time, or, if that is later, the time of the last
     /// record of its own stream. (Not of the whole journal: a writer that holds its stream's condition must know the
@@ -102,7 +102,7 @@ pub enum JournalError {
         /// What is so.
         actual: u64,
     },
-    /// A record is larger than [`crate::events::RECORD_BYTES_MAX`].
+    /// A record is larger than [`crate::limits::RECORD_BYTES_MAX`].
     #[error("a record of {bytes} bytes is larger than the limit")]
     TooLarge {
         /// Its size.
@@ -118,6 +118,17 @@ pub enum JournalError {
         /// What to do, a command.
         hint: Option<String>,
     },
+}
+
+impl JournalError {
+    /// The writer is gone without having answered.
+    pub fn stopped() -> Self {
+        Self::Storage {
+            code: code::journal::STORE_IO,
+            what: "the journal's writer stopped before it answered".to_owned(),
+            hint: Some("aedile doctor".to_owned()),
+        }
+    }
 }
 
 impl Coded for JournalError {
@@ -165,15 +176,9 @@ impl Future for Appending {
     type Output = Result<Appended, JournalError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|answer| {
-            answer.unwrap_or_else(|_| {
-                Err(JournalError::Storage {
-                    code: code::journal::STORE_IO,
-                    what: "the journal's writer stopped before it answered".to_owned(),
-                    hint: Some("aedile doctor".to_owned()),
-                })
-            })
-        })
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|answer| answer.unwrap_or_else(|_| Err(JournalError::stopped())))
     }
 }
 
@@ -191,15 +196,18 @@ impl Future for Appending {
 /// `journal::conformance` tests every implementation against this.
 pub trait Journal: Send + Sync {
     /// Appends. Returns at once; the result is ready when the events are durable.
+    ///
+    /// Records hold numbers as RFC 8785 does: `1.0` is read back as `1`, an integer beyond 2^53 as the nearest double. Who
+    /// keeps a value in memory as well as here passes it through [`model::canonical::normalize`] first.
     fn append(&self, append: Append) -> Appending;
 
     /// Where the journal ends now, including what other processes appended.
     fn head(&self) -> Result<Head, JournalError>;
 
-    /// Records after position `after`, in order, at most `limit`.
+    /// Records after position `after`, in order, at most `limit` and [`crate::limits::READ_RECORDS_MAX`].
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Record>, JournalError>;
 
-    /// Records of one stream after sequence `after`, in order, at most `limit`.
+    /// Records of one stream after sequence `after`, in order, at most `limit` and [`crate::limits::READ_RECORDS_MAX`].
     fn read_stream(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<Record>, JournalError>;
 
     /// Resolves once the journal holds a record after position `after`, whichever process appended it, with the position

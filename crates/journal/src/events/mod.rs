@@ -33,8 +33,7 @@ pub use step::{
     TimerSet,
 };
 
-/// Largest record in bytes of its canonical form: 4 MiB.
-pub const RECORD_BYTES_MAX: usize = 4 << 20;
+pub use crate::limits::RECORD_BYTES_MAX;
 
 /// A type and data that do not belong together, or a type that this version does not know.
 #[derive(Debug, thiserror::Error)]
