@@ -4,6 +4,7 @@
 //! it is missing from this build, the task is handed to `cargo run --features FEATURE` with the same arguments.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
+mod conformance;
 mod tidy;
 
 use std::path::Path;
@@ -24,9 +25,17 @@ struct Task {
 enum Run {
     /// In every build.
     Here(fn(&[String]) -> ExitCode),
+    /// In a build with this feature, which this one is not.
+    #[allow(dead_code, reason = "a build with every feature hands nothing on")]
+    With(&'static str),
     /// A cargo command line; the task's arguments are appended.
     Cargo(&'static [&'static str]),
 }
+
+#[cfg(feature = "workflow-conformance")]
+const WORKFLOW_CONFORMANCE: Run = Run::Here(conformance::workflow::run);
+#[cfg(not(feature = "workflow-conformance"))]
+const WORKFLOW_CONFORMANCE: Run = Run::With("workflow-conformance");
 
 const TASKS: &[Task] = &[
     Task {
@@ -34,6 +43,12 @@ const TASKS: &[Task] = &[
         arguments: "",
         does: "check the rules of the house: layers, sizes, pages, links, words",
         run: Run::Here(tidy::run),
+    },
+    Task {
+        words: &["conformance", "serverless-workflow"],
+        arguments: "DIR",
+        does: "execute every .feature file of the workflow language below DIR",
+        run: WORKFLOW_CONFORMANCE,
     },
     Task {
         words: &["bench"],
@@ -55,6 +70,10 @@ fn main() -> ExitCode {
     let rest = &arguments[task.words.len()..];
     match task.run {
         Run::Here(run) => run(rest),
+        Run::With(feature) => {
+            let command = ["run", "--quiet", "--package", "xtask", "--features", feature, "--"];
+            cargo(&command, &arguments)
+        }
         Run::Cargo(command) => cargo(command, rest),
     }
 }
