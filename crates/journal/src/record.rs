@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::events::{BusEvent, Published, RunEvent, Signal};
 
-    fn place<'a>(previous: &'a Digest) -> Place<'a> {
+    fn place(previous: &Digest) -> Place<'_> {
         Place { position: 7, sequence: 3, time: "2026-11-21T09:00:00.000Z", previous, source: "aedile/dev" }
     }
 

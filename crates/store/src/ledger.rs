@@ -1,0 +1,229 @@
+//! What the writer does inside a transaction: conditions, places, records, views.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use journal::record::{self, Place, Prepared};
+use journal::{Appended, Expect, Head, JournalError, NewEvent, StreamId};
+use model::{Digest, Timestamp, time};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::limits::CACHE_ROWS_MAX;
+use crate::views::{Fact, Views, rebuild};
+
+/// An append whose events are encoded as far as can be.
+pub(crate) struct Entry {
+    pub(crate) expect: Vec<Expect>,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) prepared: Vec<Prepared>,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) bytes: usize,
+}
+
+/// Why an append went wrong: on its own account, or together with everything in its transaction.
+pub(crate) enum Refusal {
+    Own(JournalError),
+    Everybody(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Everybody(error)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    id: i64,
+    sequence: u64,
+    at: Timestamp,
+}
+
+/// The end of the journal and of its streams, as the writer remembers them between transactions.
+pub(crate) struct Ledger {
+    source: String,
+    head: Head,
+    streams: HashMap<StreamId, Stream>,
+    views: Views,
+    /// `PRAGMA data_version` at the last look: it changes when another connection commits.
+    version: Option<i64>,
+    stamp: (Timestamp, String),
+    buffer: Vec<u8>,
+}
+
+impl Ledger {
+    pub(crate) fn new(connection: &Connection) -> rusqlite::Result<Self> {
+        let source =
+            connection.query_row("SELECT value FROM meta WHERE name = 'source'", [], |row| row.get(0))?;
+        Ok(Self {
+            source,
+            head: Head { position: 0, digest: Digest::ZERO },
+            streams: HashMap::new(),
+            views: Views::default(),
+            version: None,
+            stamp: (Timestamp::UNIX_EPOCH, time::rfc3339(Timestamp::UNIX_EPOCH)),
+            buffer: Vec::with_capacity(4096),
+        })
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.head.position
+    }
+
+    /// Forgets everything: after a transaction that did not end well, the file alone knows.
+    pub(crate) fn forget(&mut self) {
+        self.version = None;
+    }
+
+    /// Inside a new transaction: reads again what another process may have changed.
+    pub(crate) fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let version =
+            connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get::<_, i64>(0))?;
+        if self.version != Some(version) {
+            self.version = None;
+            self.streams.clear();
+            self.views = Views::default();
+            self.head = read_head(connection)?;
+            self.version = Some(version);
+        }
+        if self.streams.len() > CACHE_ROWS_MAX {
+            self.streams.clear();
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, connection: &Connection, name: &StreamId) -> rusqlite::Result<Option<Stream>> {
+        if let Some(known) = self.streams.get(name) {
+            return Ok(Some(*known));
+        }
+        let id: Option<i64> = connection
+            .prepare_cached("SELECT id FROM streams WHERE name = ?1")?
+            .query_row([&**name], |row| row.get(0))
+            .optional()?;
+        let Some(id) = id else { return Ok(None) };
+        let found = connection
+            .prepare_cached(
+                "SELECT sequence, bytes FROM stream_records JOIN records USING (position)
+                 WHERE stream = ?1 ORDER BY sequence DESC LIMIT 1",
+            )?
+            .query_row([id], |row| Ok((row.get::<_, i64>(0)?, time_of(row.get_ref(1)?.as_blob()?))))
+            .optional()?;
+        let (sequence, at) = found.unwrap_or((0, Timestamp::MIN));
+        let stream = Stream { id, sequence: sequence.cast_unsigned(), at };
+        self.streams.insert(name.clone(), stream);
+        Ok(Some(stream))
+    }
+
+    /// Checks the conditions and writes the records and what the views make of them. `now` is for appends without a time.
+    pub(crate) fn append(
+        &mut self,
+        connection: &Connection,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<Appended, Refusal> {
+        for expect in &entry.expect {
+            let actual = self.stream(connection, &expect.stream)?.map_or(0, |stream| stream.sequence);
+            if actual != expect.sequence {
+                let (stream, expected) = (expect.stream.clone(), expect.sequence);
+                return Err(Refusal::Own(JournalError::Conflict { stream, expected, actual }));
+            }
+        }
+        let wanted = time::to_millisecond(entry.at.unwrap_or(now));
+        let first = self.head.position + 1;
+        let mut sequences = Vec::with_capacity(entry.events.len());
+        let mut first_at = wanted;
+        for (prepared, event) in entry.prepared.iter().zip(&entry.events) {
+            let stream = match self.stream(connection, &event.stream)? {
+                Some(stream) => stream,
+                None => create_stream(connection, &event.stream)?,
+            };
+            let at = wanted.max(stream.at);
+            if sequences.is_empty() {
+                first_at = at;
+            }
+            let sequence = stream.sequence + 1;
+            self.write(connection, prepared, stream.id, sequence, at)?;
+            self.streams.insert(event.stream.clone(), Stream { id: stream.id, sequence, at });
+            let fact = Fact {
+                position: self.head.position,
+                stream: &event.stream,
+                sequence,
+                at,
+                actor: &event.actor,
+                event: &event.event,
+            };
+            self.views.fold(connection, &fact)?;
+            sequences.push(sequence);
+        }
+        Ok(Appended { first, last: self.head.position, at: first_at, sequences })
+    }
+
+    /// Writes one record at the end of the journal.
+    fn write(
+        &mut self,
+        connection: &Connection,
+        prepared: &Prepared,
+        stream: i64,
+        sequence: u64,
+        at: Timestamp,
+    ) -> rusqlite::Result<()> {
+        if self.stamp.0 != at {
+            self.stamp = (at, time::rfc3339(at));
+        }
+        let position = self.head.position + 1;
+        self.buffer.clear();
+        let place = Place {
+            position,
+            sequence,
+            time: &self.stamp.1,
+            previous: &self.head.digest,
+            source: &self.source,
+        };
+        prepared.finish(&place, &mut self.buffer);
+        connection
+            .prepare_cached("INSERT INTO records (position, bytes) VALUES (?1, ?2)")?
+            .execute(params![position.cast_signed(), self.buffer])?;
+        connection
+            .prepare_cached("INSERT INTO stream_records (stream, sequence, position) VALUES (?1, ?2, ?3)")?
+            .execute(params![stream, sequence.cast_signed(), position.cast_signed()])?;
+        self.head = Head { position, digest: record::digest(&self.buffer) };
+        Ok(())
+    }
+
+    /// Folds the journal again into empty views.
+    pub(crate) fn rebuild(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError> {
+        // what earlier jobs of the transaction changed is in the records, and is folded with them
+        self.views = Views::default();
+        rebuild::rebuild(connection, path)
+    }
+
+    /// Writes the changed rows of the views. Last in a transaction.
+    pub(crate) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.views.flush(connection)
+    }
+}
+
+fn create_stream(connection: &Connection, name: &StreamId) -> rusqlite::Result<Stream> {
+    connection.prepare_cached("INSERT INTO streams (name) VALUES (?1)")?.execute([&**name])?;
+    Ok(Stream { id: connection.last_insert_rowid(), sequence: 0, at: Timestamp::MIN })
+}
+
+/// The time a record carries. A record that cannot be read has none: it is for verification to complain.
+fn time_of(bytes: &[u8]) -> Timestamp {
+    record::Envelope::read(bytes)
+        .ok()
+        .and_then(|envelope| envelope.time.parse().ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// Where the journal ends.
+pub(crate) fn read_head(connection: &Connection) -> rusqlite::Result<Head> {
+    let last = connection
+        .prepare_cached("SELECT position, bytes FROM records ORDER BY position DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get::<_, i64>(0)?, record::digest(row.get_ref(1)?.as_blob()?))))
+        .optional()?;
+    Ok(last.map_or(Head { position: 0, digest: Digest::ZERO }, |(position, digest)| Head {
+        position: position.cast_unsigned(),
+        digest,
+    }))
+}
