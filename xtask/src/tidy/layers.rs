@@ -13,6 +13,7 @@ pub(super) const LAYERS: &[(u8, &[&str])] = &[
     (1, &["cue", "policy", "workflow", "journal"]),
     (2, &["engine"]),
     (3, &["store", "sandbox", "calls", "host"]),
+    (5, &["project"]),
     (6, &["cli"]),
 ];
 

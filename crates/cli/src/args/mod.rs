@@ -1,0 +1,129 @@
+//! What can be typed: argument types only, no behaviour. Help texts are the reference documentation's source.
+
+mod approvals;
+mod journal;
+mod policy;
+mod project;
+mod run;
+mod runs;
+
+pub use approvals::{ApprovalsCommand, DecideArgs};
+pub use journal::{
+    CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ReplayArgs, ShowRecordArgs,
+    VerifyArgs,
+};
+pub use policy::{ExplainPolicyArgs, PolicyCommand, PolicyTestArgs};
+pub use project::{DoctorArgs, DoctorCommand, FmtArgs, InitArgs, ValidateArgs};
+pub use run::RunArgs;
+pub use runs::{
+    ListRunsArgs, ReasonArgs, ResolveArgs, RetryArgs, RunIdArgs, RunLogsArgs, RunsCommand, SignalArgs,
+};
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Carry out changes to running systems on one path: proposed, judged, approved, performed, verified, recorded
+///
+/// Aedile runs workflows under policy and people's approval and keeps a journal from which everything can be proved.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aedile",
+    version,
+    bin_name = "aedile",
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    before_help = "Examples:\n  aedile init                      start a project here\n  aedile run workflows/hello.yaml  run a workflow and watch it\n  aedile status                    what is broken, what waits for me",
+    after_help = "`aedile COMMAND --help` says more about a command, `aedile explain E0301` about an error."
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Environment to work in; the project's default when left out
+    #[arg(short, long, global = true, value_name = "NAME", env = "AEDILE_ENV", hide_env_values = true)]
+    pub env: Option<String>,
+    /// Directory of the project; found from the current directory upwards when left out
+    #[arg(long, global = true, value_name = "DIR", env = "AEDILE_PROJECT", hide_env_values = true)]
+    pub project: Option<PathBuf>,
+    /// Answer in JSON on standard output, errors in JSON on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub color: Color,
+    /// Never ask; refuse where a question would be needed
+    #[arg(long, global = true)]
+    pub no_input: bool,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a project in a directory
+    Init(InitArgs),
+    /// Check workflows, policy and the project's own files; changes nothing
+    Validate(ValidateArgs),
+    /// Write workflow files in their one form
+    Fmt(FmtArgs),
+    /// Run a workflow and watch it
+    Run(Box<RunArgs>),
+    /// List, show and steer runs
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Say yes to what waits for approval
+    Approve(DecideArgs),
+    /// Say no to what waits for approval
+    Deny(DecideArgs),
+    /// List and show approvals
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
+    /// Test, list and explain policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Read, verify and prove the journal
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// What is broken, what waits for me, what happened last
+    Status,
+    /// Look for what is wrong with this installation and environment
+    Doctor(DoctorArgs),
+    /// Explain an error code, for example E0301
+    Explain {
+        /// The code; every code when left out
+        code: Option<String>,
+    },
+    /// Print completions for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
+}

@@ -1,0 +1,21 @@
+//! One module per command: from arguments to an answer.
+
+mod about;
+mod explain;
+mod init;
+
+use crate::World;
+use crate::args::{Cli, Command};
+use crate::report::{Answer, Report};
+use crate::ui::Ui;
+
+/// Carries out a command.
+pub fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
+    match &cli.command {
+        Command::Init(args) => init::init(ui, world, args),
+        Command::Explain { code } => explain::explain(ui, code.as_deref()),
+        Command::Completion { shell } => about::completion(ui, *shell),
+        Command::Version => about::version(ui),
+        _ => Err(Report::internal("the command is not there yet")),
+    }
+}

@@ -1,0 +1,97 @@
+//! The command line of Aedile: arguments, commands, views and prompts, and the composition root.
+//!
+//! For the program `aedile` and its tests. A command is an argument type ([`args`]), a function from it to an answer, and views
+//! that turn values into text. Answers go to standard output, narration to standard error; with `--json` both are JSON. It
+//! holds no logic that a server would need: that is in `project` and `engine`. It never takes a clock, randomness or the user
+//! from a variable or a flag: see [`World`].
+//!
+//! ```
+//! use clap::Parser;
+//!
+//! let cli = cli::args::Cli::parse_from(["aedile", "explain", "E0301", "--json"]);
+//! assert!(cli.global.json);
+//! ```
+
+pub mod args;
+mod commands;
+pub mod report;
+pub mod ui;
+pub mod views;
+mod world;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+pub use world::World;
+
+use report::Report;
+
+/// Runs the command that `args` ask for, and answers the process's exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>, world: World) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match args::Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(refuse(&error, &args)),
+    };
+    let mut ui = ui::Ui::new(&cli.global);
+    let code = match commands::run(&mut ui, &world, &cli) {
+        Ok(code) => code,
+        Err(report) => {
+            report.show(&mut ui);
+            report.exit()
+        }
+    };
+    ui.flush();
+    ExitCode::from(code)
+}
+
+/// Help and version go to standard output; everything else is a wrong command line, in the one form of errors.
+fn refuse(error: &clap::Error, args: &[OsString]) -> u8 {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        // a reader that went away has seen enough
+        drop(error.print());
+        return u8::try_from(error.exit_code()).unwrap_or(2);
+    }
+    let global = args::Global {
+        env: None,
+        project: None,
+        json: args.iter().any(|arg| arg == "--json"),
+        quiet: false,
+        verbose: 0,
+        color: args::Color::Auto,
+        no_input: true,
+    };
+    let mut ui = ui::Ui::new(&global);
+    let report = usage_report(error);
+    report.show(&mut ui);
+    ui.flush();
+    report.exit()
+}
+
+/// What clap says about a wrong command line, as one of our errors.
+fn usage_report(error: &clap::Error) -> Report {
+    let text = error.to_string();
+    let mut paragraphs = text.split("\n\n");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let what = words(paragraphs.next().unwrap_or_default().trim_start_matches("error: "));
+    let mut report = Report::usage(what);
+    let mut hint = String::from("aedile --help");
+    for paragraph in paragraphs {
+        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: ") {
+            report = report.caused_by(words(tip));
+        } else if let Some(usage) = paragraph.strip_prefix("Usage: ") {
+            let command: Vec<&str> =
+                usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+            hint = format!("{} --help", command.join(" "));
+        }
+    }
+    report.with_hint(hint)
+}

@@ -1,0 +1,251 @@
+//! How a command fails: one form for every error, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use model::{Code, Coded, Diagnostic, Exit, Severity, code};
+use serde_json::json;
+
+use crate::ui::{BAD, COMMAND, DIM, STRONG, Ui, WARN};
+
+/// An error on its way to the person: what, why, what to do.
+#[derive(Debug)]
+pub struct Report {
+    code: &'static Code,
+    what: String,
+    causes: Vec<String>,
+    hint: Option<String>,
+    findings: Vec<Diagnostic>,
+    sources: BTreeMap<String, String>,
+    exit: Option<u8>,
+}
+
+/// What a command answers: the exit code when it went as it should.
+pub type Answer = Result<u8, Report>;
+
+impl<E: Coded + 'static> From<E> for Report {
+    fn from(error: E) -> Self {
+        let mut causes = Vec::new();
+        let mut source = error.source();
+        let what = error.to_string();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            // a transparent error says the same twice
+            if text != what && causes.last() != Some(&text) {
+                causes.push(text);
+            }
+            source = cause.source();
+        }
+        let any: &dyn std::any::Any = &error;
+        let findings = match any.downcast_ref::<project::ProjectError>() {
+            Some(project::ProjectError::Bad { findings }) => findings.clone(),
+            _ => Vec::new(),
+        };
+        Self {
+            code: error.code(),
+            what,
+            causes,
+            hint: error.hint(),
+            findings,
+            sources: BTreeMap::new(),
+            exit: None,
+        }
+    }
+}
+
+impl Report {
+    /// An error with a code.
+    pub fn new(code: &'static Code, what: impl Into<String>) -> Self {
+        Self {
+            code,
+            what: what.into(),
+            causes: Vec::new(),
+            hint: None,
+            findings: Vec::new(),
+            sources: BTreeMap::new(),
+            exit: None,
+        }
+    }
+
+    /// The command line is wrong in a way that only shows later.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::new(code::general::USAGE, what)
+    }
+
+    /// Something that never should have happened.
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::new(code::general::INTERNAL, what)
+            .with_hint("run it again with RUST_BACKTRACE=1 and report what it prints")
+    }
+
+    /// Documents are wrong.
+    pub fn findings(what: impl Into<String>, findings: Vec<Diagnostic>) -> Self {
+        let first = findings.iter().find(|finding| finding.severity == Severity::Error);
+        let code = first.map_or(code::general::BAD_PROJECT, |finding| finding.code);
+        Self { findings, ..Self::new(code, what) }
+    }
+
+    /// The same error with what to do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with why it came about.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// The same error with the text of a file, so that findings in it can show the line.
+    #[must_use]
+    pub fn with_source(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
+        self.sources.insert(file.into(), text.into());
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> &'static Code {
+        self.code
+    }
+
+    /// The process's exit code.
+    pub fn exit(&self) -> u8 {
+        self.exit.unwrap_or(self.code.exit.code())
+    }
+
+    /// Shows it on standard error.
+    pub fn show(&self, ui: &mut Ui) {
+        if ui.json {
+            let text = self.json().to_string();
+            ui.complain(text);
+        } else {
+            let text = self.text();
+            ui.complain(text.trim_end());
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let findings: Vec<_> = self.findings.iter().map(finding_json).collect();
+        let mut value = json!({
+            "error": { "code": self.code.id, "title": self.code.title, "message": self.what, "exit": self.exit() }
+        });
+        if let Some(error) = value.get_mut("error").and_then(serde_json::Value::as_object_mut) {
+            if !self.causes.is_empty() {
+                error.insert("causes".to_owned(), json!(self.causes));
+            }
+            if let Some(hint) = &self.hint {
+                error.insert("hint".to_owned(), json!(hint));
+            }
+            if !findings.is_empty() {
+                error.insert("findings".to_owned(), json!(findings));
+            }
+        }
+        value
+    }
+
+    fn text(&self) -> String {
+        if self.findings.is_empty() {
+            return headed("error", self.code, &self.what, &self.causes, self.hint.as_deref());
+        }
+        let mut out = String::new();
+        for finding in &self.findings {
+            let source = self.sources.get(&finding.location.file).map(String::as_str);
+            out.push_str(&finding_text(finding, source));
+            out.push('\n');
+        }
+        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        if errors > 1 {
+            // the snippets have said what and where; this line is for people who scrolled to the end
+            drop(writeln!(out, "{BAD}{errors} errors{BAD:#}"));
+        }
+        out
+    }
+}
+
+fn headed(word: &str, code: &Code, what: &str, causes: &[String], hint: Option<&str>) -> String {
+    let style = if word == "error" { BAD } else { WARN };
+    let mut out = format!("{style}{word}[{code}]{style:#}: {what}\n");
+    for cause in causes {
+        out.push_str(&format!("  {DIM}caused by:{DIM:#} {cause}\n"));
+    }
+    if let Some(hint) = hint {
+        out.push_str(&format!("\n{COMMAND}hint:{COMMAND:#} {hint}\n"));
+    }
+    if code.exit == Exit::Internal {
+        out.push_str(&format!(
+            "\n{DIM}This is a bug in Aedile. `aedile explain {code}` says what to do{DIM:#}\n"
+        ));
+    }
+    out
+}
+
+/// A finding as `--json` shows it.
+pub fn finding_json(finding: &Diagnostic) -> serde_json::Value {
+    json!({
+        "code": finding.code.id,
+        "severity": severity(finding),
+        "message": finding.message,
+        "file": finding.location.file,
+        "line": finding.location.line,
+        "column": finding.location.column,
+        "path": finding.location.path,
+        "hint": finding.hint,
+    })
+}
+
+fn severity(finding: &Diagnostic) -> &'static str {
+    match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// A finding for people, with the line it is about when the source is at hand.
+pub fn finding_text(finding: &Diagnostic, source: Option<&str>) -> String {
+    let at = &finding.location;
+    let style = if finding.severity == Severity::Error { BAD } else { WARN };
+    let mut out = format!("{style}{}[{}]{style:#}: {}\n", severity(finding), finding.code, finding.message);
+    let width = at.line.to_string().len();
+    let position = if at.line > 0 { format!(":{}:{}", at.line, at.column.max(1)) } else { String::new() };
+    let path = if at.path.is_empty() { String::new() } else { format!("  {DIM}{}{DIM:#}", at.path) };
+    out.push_str(&format!("{:width$}--> {STRONG}{}{position}{STRONG:#}{path}\n", "", at.file));
+    let line =
+        (at.line > 0).then(|| source?.lines().nth(usize::try_from(at.line).ok()?.checked_sub(1)?)).flatten();
+    if let Some(line) = line {
+        out.push_str(&snippet(line, at.line, at.column, width));
+    }
+    if let Some(hint) = &finding.hint {
+        out.push_str(&format!("{COMMAND}hint:{COMMAND:#} {hint}\n"));
+    }
+    out
+}
+
+/// Longest piece of a source line that is shown.
+const SNIPPET_COLUMNS: usize = 100;
+
+fn snippet(line: &str, number: u32, column: u32, width: usize) -> String {
+    let clean: Vec<char> = line
+        .chars()
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if c.is_control() {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
+    let at = usize::try_from(column.max(1) - 1).unwrap_or(0).min(clean.len());
+    let from = at.saturating_sub(SNIPPET_COLUMNS / 2);
+    let shown: String = clean.iter().skip(from).take(SNIPPET_COLUMNS).collect();
+    let before: String = clean[from..at].iter().collect();
+    let caret = " ".repeat(unicode_width::UnicodeWidthStr::width(before.as_str()));
+    format!(
+        "{0:width$} {DIM}|{DIM:#}\n{DIM}{number} |{DIM:#} {shown}\n{0:width$} {DIM}|{DIM:#} {caret}{BAD}^{BAD:#}\n",
+        ""
+    )
+}

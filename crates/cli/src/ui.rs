@@ -1,0 +1,133 @@
+//! The terminal: answers on standard output, narration on standard error, colour and width.
+
+use std::io::{IsTerminal, Write};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+
+use crate::args::{Color, Global};
+
+/// Something good.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// Something bad.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Something that waits or deserves a look.
+pub const WARN: Style = AnsiColor::Yellow.on_default();
+/// A command that can be pasted.
+pub const COMMAND: Style = AnsiColor::Cyan.on_default();
+/// What is less important.
+pub const DIM: Style = Style::new().dimmed();
+/// What is more important.
+pub const STRONG: Style = Style::new().bold();
+
+/// Width assumed where there is no terminal.
+const WIDTH_DEFAULT: usize = 80;
+/// Wider lines are harder to read, not more informative.
+const WIDTH_MAX: usize = 120;
+
+/// Where a command writes, and how.
+pub struct Ui {
+    out: AutoStream<std::io::Stdout>,
+    err: AutoStream<std::io::Stderr>,
+    /// Whether answers are JSON.
+    pub json: bool,
+    /// Whether narration is left out.
+    pub quiet: bool,
+    /// How much more is wanted.
+    pub verbose: u8,
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Whether standard error is a terminal, so that lines on it can be redrawn.
+    pub live: bool,
+    /// Whether questions can be asked.
+    pub interactive: bool,
+    /// Whether the reader of standard output went away.
+    closed: bool,
+}
+
+impl Ui {
+    /// The terminal of this process.
+    pub fn new(global: &Global) -> Self {
+        let choice = match global.color {
+            Color::Auto => None,
+            Color::Always => Some(anstream::ColorChoice::Always),
+            Color::Never => Some(anstream::ColorChoice::Never),
+        };
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        let live = stderr.is_terminal();
+        let width = terminal_size::terminal_size_of(&stdout)
+            .or_else(|| terminal_size::terminal_size_of(&stderr))
+            .map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0));
+        let interactive = !global.no_input && live && std::io::stdin().is_terminal();
+        Self {
+            out: choice.map_or_else(
+                || AutoStream::auto(std::io::stdout()),
+                |choice| AutoStream::new(stdout, choice),
+            ),
+            err: choice.map_or_else(
+                || AutoStream::auto(std::io::stderr()),
+                |choice| AutoStream::new(stderr, choice),
+            ),
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            width: width.clamp(40, WIDTH_MAX),
+            live,
+            interactive,
+            closed: false,
+        }
+    }
+
+    /// One line (or several) of the answer.
+    pub fn answer(&mut self, text: impl std::fmt::Display) {
+        if writeln!(self.out, "{text}").is_err() {
+            self.closed = true;
+        }
+    }
+
+    /// Bytes of the answer, exactly.
+    pub fn answer_bytes(&mut self, bytes: &[u8]) {
+        if self.out.write_all(bytes).is_err() {
+            self.closed = true;
+        }
+    }
+
+    /// The answer as one JSON document, indented.
+    pub fn answer_json(&mut self, value: &serde_json::Value) {
+        self.answer(format_args!("{value:#}"));
+    }
+
+    /// One JSON document on a line of its own, as streaming commands answer.
+    pub fn answer_json_line(&mut self, value: &serde_json::Value) {
+        self.answer(value);
+    }
+
+    /// A line of narration: left out when quiet or when the answer is JSON.
+    pub fn note(&mut self, text: impl std::fmt::Display) {
+        if !self.quiet && !self.json {
+            self.complain(text);
+        }
+    }
+
+    /// The next likely command, after a blank line.
+    pub fn next(&mut self, command: impl std::fmt::Display, why: &str) {
+        self.note(format_args!("\nnext: {COMMAND}{command}{COMMAND:#}  {DIM}{why}{DIM:#}"));
+    }
+
+    /// A line on standard error that is always written: errors and warnings.
+    pub fn complain(&mut self, text: impl std::fmt::Display) {
+        // when standard error is gone there is nobody left to tell
+        drop(writeln!(self.err, "{text}"));
+    }
+
+    /// Whether the reader of the answer went away, so that there is no point in going on.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Hands everything written so far to the operating system.
+    pub fn flush(&mut self) {
+        drop(self.out.flush());
+        drop(self.err.flush());
+    }
+}

@@ -1,0 +1,4 @@
+//! How answers look. Pure: from values to text.
+
+pub mod table;
+pub mod time;

@@ -1,0 +1,132 @@
+//! Why a project cannot be used.
+
+use std::path::PathBuf;
+
+use model::{Code, Coded, Diagnostic, code};
+
+/// Why a project cannot be used. Nothing was changed unless the variant says so.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// There is no `aedile.yaml` here or above.
+    #[error("there is no aedile.yaml in {} or any directory above it", start.display())]
+    NoProject {
+        /// Where the search began.
+        start: PathBuf,
+    },
+    /// There is a project already.
+    #[error("{} is a project already", root.display())]
+    Exists {
+        /// The project.
+        root: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("{what} cannot be read")]
+    Unreadable {
+        /// Which file, as the person named it.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file or directory cannot be written.
+    #[error("{what} cannot be written")]
+    Unwritable {
+        /// Which.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is larger than the limit.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// Which.
+        what: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Documents of the project are wrong. Never empty; each finding names its place.
+    #[error("{}", summary(findings))]
+    Bad {
+        /// What is wrong.
+        findings: Vec<Diagnostic>,
+    },
+    /// The project knows no such environment.
+    #[error("the project has no environment {name}")]
+    NoEnvironment {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The environment has never been used, so there is nothing to look at.
+    #[error("environment {name} has no journal yet")]
+    NothingYet {
+        /// The environment.
+        name: String,
+    },
+    /// The project has no such workflow.
+    #[error("there is no workflow {name}")]
+    NoWorkflow {
+        /// What was asked for, a path or a name.
+        name: String,
+        /// Names there are.
+        known: Vec<String>,
+    },
+    /// The operating system's user may not act as the principal.
+    #[error("{via} may not act as {principal}")]
+    NotAllowed {
+        /// The operating system's user.
+        via: model::Principal,
+        /// Whom they wanted to act as.
+        principal: model::Principal,
+    },
+    /// The name is not that of a principal, an environment, a role.
+    #[error(transparent)]
+    Name(#[from] model::principal::NameError),
+}
+
+fn summary(findings: &[Diagnostic]) -> String {
+    match findings {
+        [one] => one.message.clone(),
+        many => format!("{} problems were found", many.len()),
+    }
+}
+
+impl Coded for ProjectError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::NoProject { .. } => code::general::NO_PROJECT,
+            Self::Exists { .. } => code::general::PROJECT_EXISTS,
+            Self::Unreadable { .. } => code::general::UNREADABLE,
+            Self::Unwritable { .. } => code::general::UNWRITABLE,
+            Self::TooLarge { .. } => code::general::TOO_LARGE,
+            Self::Bad { findings } => {
+                findings.first().map_or(code::general::BAD_PROJECT, |finding| finding.code)
+            }
+            Self::NoEnvironment { .. } | Self::NoWorkflow { .. } | Self::NothingYet { .. } => {
+                code::general::NOT_FOUND
+            }
+            Self::NotAllowed { .. } => code::policy::DENIED,
+            Self::Name(_) => code::general::USAGE,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let listed = |known: &[String]| match known {
+            [] => None,
+            known => Some(format!("there is {}", known.join(", "))),
+        };
+        match self {
+            Self::NoProject { .. } => Some("aedile init".to_owned()),
+            Self::Exists { .. } => Some("aedile validate".to_owned()),
+            Self::NoEnvironment { known, .. } | Self::NoWorkflow { known, .. } => listed(known),
+            Self::NothingYet { .. } => Some("aedile run WORKFLOW".to_owned()),
+            Self::NotAllowed { via, principal } => Some(format!(
+                "let them under `actAs` in access.yaml: `{}: [{}]`",
+                via.name(),
+                principal.name()
+            )),
+            Self::Bad { findings } => findings.first().and_then(|finding| finding.hint.clone()),
+            _ => None,
+        }
+    }
+}

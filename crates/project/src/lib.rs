@@ -1,0 +1,36 @@
+//! A project on disk, and the engine it makes.
+//!
+//! For every surface that works on a project (command line, later the server): finds the project's directory, reads its
+//! files, opens an environment's store, and composes the [`engine`] for it from the adapters. It holds no business rule of its
+//! own, prints nothing, and writes nothing while only reading is asked for.
+//!
+//! ```text
+//! aedile.yaml        name, environments, actions, notify
+//! access.yaml        roles, and who may act as whom
+//! policy/            policy.yaml, *.rego and their tests
+//! workflows/         *.yaml, *.json
+//! .aedile/ENV/       journal.db, keys/, engines/, cache/    (never in git)
+//! ```
+//!
+//! ```
+//! use project::Manifest;
+//!
+//! let manifest = Manifest::parse("name: shop\nenvironments: {dev: {}, prod: {}}\n", "aedile.yaml")?;
+//! assert_eq!(manifest.environment(None)?.as_str(), "dev");
+//! assert!(manifest.environment(Some("production")).is_err());
+//! # Ok::<(), project::ProjectError>(())
+//! ```
+
+pub mod error;
+pub mod layout;
+pub mod limits;
+pub mod machine;
+pub mod manifest;
+pub mod presence;
+pub mod scaffold;
+pub mod text;
+
+pub use error::ProjectError;
+pub use layout::StateDir;
+pub use manifest::Manifest;
+pub use presence::{Alive, Engines};

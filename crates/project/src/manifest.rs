@@ -1,0 +1,121 @@
+//! `aedile.yaml`: what a project is called and what it is made of.
+
+use std::collections::BTreeMap;
+
+use model::{Digest, Environment};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::ProjectError;
+
+/// A project's own file. Its JSON Schema is `schemas/aedile.schema.json`, made from this type.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Project")]
+pub struct Manifest {
+    /// The project's name.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// The environment that commands use without `--env`; `dev` when left out.
+    #[serde(default = "dev")]
+    #[schemars(with = "String")]
+    pub default_environment: Environment,
+    /// The environments there are, and what is different in each. When left out there is only the default one.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Overrides>")]
+    pub environments: BTreeMap<String, Overrides>,
+    /// WASM actions that workflows may call, each pinned to the digest of its component.
+    #[serde(default)]
+    pub actions: Vec<ActionEntry>,
+    /// Where people are told that something waits for them, by name of the channel.
+    #[serde(default)]
+    pub notify: BTreeMap<String, Channel>,
+}
+
+/// What is different in one environment.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Overrides {
+    /// Channels that replace or join the project's.
+    pub notify: BTreeMap<String, Channel>,
+}
+
+/// One WASM action.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Action")]
+pub struct ActionEntry {
+    /// Its name, as workflows call it.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// Its version, three numbers (`1.0.0`).
+    pub version: String,
+    /// The component's file, below the project's directory.
+    pub path: String,
+    /// Digest of that file, `sha256:` and 64 hexadecimal digits. Another file is refused.
+    #[schemars(with = "String")]
+    pub digest: Digest,
+}
+
+/// Where people are told.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, tag = "kind")]
+pub enum Channel {
+    /// A line on the terminal or in the log of whoever runs the engine.
+    Log {},
+    /// A line of JSON appended to a file below the project's directory.
+    #[serde(rename_all = "camelCase")]
+    File {
+        /// The file.
+        path: String,
+    },
+    /// An HTTP POST of JSON.
+    #[serde(rename_all = "camelCase")]
+    Webhook {
+        /// Where to.
+        url: String,
+    },
+}
+
+fn dev() -> Environment {
+    crate::layout::default_environment()
+}
+
+impl Manifest {
+    /// Reads the text of an `aedile.yaml`; `shown` names it in findings.
+    pub fn parse(text: &str, shown: &str) -> Result<Self, ProjectError> {
+        let manifest: Self = crate::text::yaml(text, shown)?;
+        for name in manifest.environments.keys() {
+            name.parse::<Environment>()?;
+        }
+        Ok(manifest)
+    }
+
+    /// The environment asked for, or the default one. Refuses one that the project does not have.
+    pub fn environment(&self, asked: Option<&str>) -> Result<Environment, ProjectError> {
+        let Some(asked) = asked else { return Ok(self.default_environment.clone()) };
+        let environment: Environment = asked.parse()?;
+        if environment == self.default_environment || self.environments.contains_key(asked) {
+            return Ok(environment);
+        }
+        Err(ProjectError::NoEnvironment { name: asked.to_owned(), known: self.environment_names() })
+    }
+
+    /// Every environment there is, sorted.
+    pub fn environment_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.environments.keys().cloned().collect();
+        names.push(self.default_environment.to_string());
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The channels of an environment: the project's, and the environment's own over them.
+    pub fn channels(&self, environment: &Environment) -> BTreeMap<String, Channel> {
+        let mut channels = self.notify.clone();
+        if let Some(overrides) = self.environments.get(environment.as_str()) {
+            channels.extend(overrides.notify.clone());
+        }
+        channels
+    }
+}
