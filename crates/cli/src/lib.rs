@@ -30,14 +30,14 @@ pub use world::World;
 use report::Report;
 
 /// Runs the command that `args` ask for, and answers the process's exit code.
-pub fn main(args: impl IntoIterator<Item = OsString>, world: World) -> ExitCode {
+pub fn main(args: impl IntoIterator<Item = OsString>, world: &World) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match args::Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(&error, &args)),
     };
     let mut ui = ui::Ui::new(&cli.global);
-    let code = match commands::run(&mut ui, &world, &cli) {
+    let code = match commands::run(&mut ui, world, &cli) {
         Ok(code) => code,
         Err(report) => {
             report.show(&mut ui);

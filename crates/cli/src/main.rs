@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main(std::env::args_os(), cli::World::of_this_machine())
+    cli::main(std::env::args_os(), &cli::World::of_this_machine())
 }

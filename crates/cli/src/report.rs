@@ -10,14 +10,16 @@ use crate::ui::{BAD, COMMAND, DIM, STRONG, Ui, WARN};
 
 /// An error on its way to the person: what, why, what to do.
 #[derive(Debug)]
-pub struct Report {
+pub struct Report(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     code: &'static Code,
     what: String,
     causes: Vec<String>,
     hint: Option<String>,
     findings: Vec<Diagnostic>,
     sources: BTreeMap<String, String>,
-    exit: Option<u8>,
 }
 
 /// What a command answers: the exit code when it went as it should.
@@ -41,30 +43,28 @@ impl<E: Coded + 'static> From<E> for Report {
             Some(project::ProjectError::Bad { findings }) => findings.clone(),
             _ => Vec::new(),
         };
-        Self {
+        Self(Box::new(Inner {
             code: error.code(),
             what,
             causes,
             hint: error.hint(),
             findings,
             sources: BTreeMap::new(),
-            exit: None,
-        }
+        }))
     }
 }
 
 impl Report {
     /// An error with a code.
     pub fn new(code: &'static Code, what: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Inner {
             code,
             what: what.into(),
             causes: Vec::new(),
             hint: None,
             findings: Vec::new(),
             sources: BTreeMap::new(),
-            exit: None,
-        }
+        }))
     }
 
     /// The command line is wrong in a way that only shows later.
@@ -82,38 +82,40 @@ impl Report {
     pub fn findings(what: impl Into<String>, findings: Vec<Diagnostic>) -> Self {
         let first = findings.iter().find(|finding| finding.severity == Severity::Error);
         let code = first.map_or(code::general::BAD_PROJECT, |finding| finding.code);
-        Self { findings, ..Self::new(code, what) }
+        let mut report = Self::new(code, what);
+        report.0.findings = findings;
+        report
     }
 
     /// The same error with what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// The same error with why it came about.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
-        self.causes.push(cause.into());
+        self.0.causes.push(cause.into());
         self
     }
 
     /// The same error with the text of a file, so that findings in it can show the line.
     #[must_use]
     pub fn with_source(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
-        self.sources.insert(file.into(), text.into());
+        self.0.sources.insert(file.into(), text.into());
         self
     }
 
     /// The code.
     pub fn code(&self) -> &'static Code {
-        self.code
+        self.0.code
     }
 
     /// The process's exit code.
     pub fn exit(&self) -> u8 {
-        self.exit.unwrap_or(self.code.exit.code())
+        self.0.code.exit.code()
     }
 
     /// Shows it on standard error.
@@ -128,15 +130,15 @@ impl Report {
     }
 
     fn json(&self) -> serde_json::Value {
-        let findings: Vec<_> = self.findings.iter().map(finding_json).collect();
+        let findings: Vec<_> = self.0.findings.iter().map(finding_json).collect();
         let mut value = json!({
-            "error": { "code": self.code.id, "title": self.code.title, "message": self.what, "exit": self.exit() }
+            "error": { "code": self.0.code.id, "title": self.0.code.title, "message": self.0.what, "exit": self.exit() }
         });
         if let Some(error) = value.get_mut("error").and_then(serde_json::Value::as_object_mut) {
-            if !self.causes.is_empty() {
-                error.insert("causes".to_owned(), json!(self.causes));
+            if !self.0.causes.is_empty() {
+                error.insert("causes".to_owned(), json!(self.0.causes));
             }
-            if let Some(hint) = &self.hint {
+            if let Some(hint) = &self.0.hint {
                 error.insert("hint".to_owned(), json!(hint));
             }
             if !findings.is_empty() {
@@ -147,19 +149,19 @@ impl Report {
     }
 
     fn text(&self) -> String {
-        if self.findings.is_empty() {
-            return headed("error", self.code, &self.what, &self.causes, self.hint.as_deref());
+        if self.0.findings.is_empty() {
+            return headed("error", self.0.code, &self.0.what, &self.0.causes, self.0.hint.as_deref());
         }
         let mut out = String::new();
-        for finding in &self.findings {
-            let source = self.sources.get(&finding.location.file).map(String::as_str);
+        for finding in &self.0.findings {
+            let source = self.0.sources.get(&finding.location.file).map(String::as_str);
             out.push_str(&finding_text(finding, source));
             out.push('\n');
         }
-        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let errors = self.0.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
         if errors > 1 {
             // the snippets have said what and where; this line is for people who scrolled to the end
-            drop(writeln!(out, "{BAD}{errors} errors{BAD:#}"));
+            _ = writeln!(out, "{BAD}{errors} errors{BAD:#}");
         }
         out
     }
@@ -169,15 +171,13 @@ fn headed(word: &str, code: &Code, what: &str, causes: &[String], hint: Option<&
     let style = if word == "error" { BAD } else { WARN };
     let mut out = format!("{style}{word}[{code}]{style:#}: {what}\n");
     for cause in causes {
-        out.push_str(&format!("  {DIM}caused by:{DIM:#} {cause}\n"));
+        _ = writeln!(out, "  {DIM}caused by:{DIM:#} {cause}");
     }
     if let Some(hint) = hint {
-        out.push_str(&format!("\n{COMMAND}hint:{COMMAND:#} {hint}\n"));
+        _ = write!(out, "\n{COMMAND}hint:{COMMAND:#} {hint}\n");
     }
     if code.exit == Exit::Internal {
-        out.push_str(&format!(
-            "\n{DIM}This is a bug in Aedile. `aedile explain {code}` says what to do{DIM:#}\n"
-        ));
+        _ = writeln!(out, "\n{DIM}This is a bug in Aedile. `aedile explain {code}` says what to do{DIM:#}");
     }
     out
 }
@@ -211,14 +211,14 @@ pub fn finding_text(finding: &Diagnostic, source: Option<&str>) -> String {
     let width = at.line.to_string().len();
     let position = if at.line > 0 { format!(":{}:{}", at.line, at.column.max(1)) } else { String::new() };
     let path = if at.path.is_empty() { String::new() } else { format!("  {DIM}{}{DIM:#}", at.path) };
-    out.push_str(&format!("{:width$}--> {STRONG}{}{position}{STRONG:#}{path}\n", "", at.file));
+    _ = writeln!(out, "{:width$}--> {STRONG}{}{position}{STRONG:#}{path}", "", at.file);
     let line =
         (at.line > 0).then(|| source?.lines().nth(usize::try_from(at.line).ok()?.checked_sub(1)?)).flatten();
     if let Some(line) = line {
         out.push_str(&snippet(line, at.line, at.column, width));
     }
     if let Some(hint) = &finding.hint {
-        out.push_str(&format!("{COMMAND}hint:{COMMAND:#} {hint}\n"));
+        _ = writeln!(out, "{COMMAND}hint:{COMMAND:#} {hint}");
     }
     out
 }

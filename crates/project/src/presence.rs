@@ -50,7 +50,7 @@ impl Engines {
                 Ok(()) => break,
                 // somebody may be looking right now whether the engine lives, which takes the lock for a moment
                 Err(rustix::io::Errno::WOULDBLOCK) if attempt < LOCK_ATTEMPTS => {
-                    std::thread::sleep(LOCK_PAUSE)
+                    std::thread::sleep(LOCK_PAUSE);
                 }
                 Err(errno) => return Err(unwritable(errno.into())),
             }

@@ -25,7 +25,7 @@ pub fn read_from(from: impl Read, shown: &str, limit: u64) -> Result<String, Pro
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = good.split(|byte| *byte == b'\n').count();
         unreadable(std::io::Error::new(
             std::io::ErrorKind::InvalidData,
             format!("line {line} is not UTF-8 text"),

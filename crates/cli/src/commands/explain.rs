@@ -9,14 +9,12 @@ use crate::ui::{STRONG, Ui};
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 /// Shows the page of a code, or lists every code.
-pub fn explain(ui: &mut Ui, wanted: Option<&str>) -> Answer {
-    match wanted {
-        Some(wanted) => one(ui, wanted),
-        None => {
-            all(ui);
-            Ok(0)
-        }
-    }
+pub(super) fn explain(ui: &mut Ui, wanted: Option<&str>) -> Answer {
+    let Some(wanted) = wanted else {
+        all(ui);
+        return Ok(0);
+    };
+    one(ui, wanted)
 }
 
 fn all(ui: &mut Ui) {

@@ -8,7 +8,7 @@ use crate::report::Answer;
 use crate::ui::{GOOD, Ui};
 
 /// Starts a project in a directory.
-pub fn init(ui: &mut Ui, world: &World, args: &InitArgs) -> Answer {
+pub(super) fn init(ui: &mut Ui, world: &World, args: &InitArgs) -> Answer {
     let started = project::scaffold::start(&args.directory, args.name.as_deref(), &world.user)?;
     if ui.json {
         ui.answer_json(&json!({

@@ -29,7 +29,7 @@ macro_rules! trials {
 pub(crate) use trials;
 
 /// The fixed world, if this process was started to be the command line.
-pub fn world() -> Option<cli::World> {
+pub(crate) fn world() -> Option<cli::World> {
     let seed: u64 = std::env::var(SEED).ok()?.parse().ok()?;
     let now: Timestamp = std::env::var(NOW).ok()?.parse().ok()?;
     Some(cli::World {
@@ -73,7 +73,7 @@ impl Entropy for FixedEntropy {
 }
 
 /// A directory, and what was typed in it.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
     transcript: String,
     typed: u64,
@@ -82,7 +82,7 @@ pub struct Sandbox {
 
 /// What one command said.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub(crate) struct Said {
     pub stdout: String,
     pub stderr: String,
     pub exit: i32,
@@ -90,40 +90,40 @@ pub struct Said {
 
 impl Said {
     /// The answer as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
 impl Sandbox {
     /// An empty directory.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("aedile-test-").tempdir().unwrap();
         fs_err::create_dir(directory.path().join("work")).unwrap();
         Self { directory, transcript: String::new(), typed: 0, user: "maria".to_owned() }
     }
 
     /// A directory with a project in it.
-    pub fn with_project() -> Self {
+    pub(crate) fn with_project() -> Self {
         let sandbox = Self::new();
         project::scaffold::start(&sandbox.root(), Some("shop"), "maria").unwrap();
         sandbox
     }
 
     /// The directory commands run in.
-    pub fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.directory.path().join("work")
     }
 
     /// Writes a file.
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.root().join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
 
     /// Every file and directory there is, with its content's length.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         list(&self.root(), &self.root(), &mut found);
         found.sort();
@@ -131,18 +131,18 @@ impl Sandbox {
     }
 
     /// From here on somebody else types.
-    pub fn as_user(&mut self, user: &str) -> &mut Self {
+    pub(crate) fn as_user(&mut self, user: &str) -> &mut Self {
         user.clone_into(&mut self.user);
         self
     }
 
     /// Types a command.
-    pub fn run(&mut self, args: &[&str]) -> Said {
+    pub(crate) fn run(&mut self, args: &[&str]) -> Said {
         self.run_with_input(args, "")
     }
 
     /// Types a command that reads standard input.
-    pub fn run_with_input(&mut self, args: &[&str], input: &str) -> Said {
+    pub(crate) fn run_with_input(&mut self, args: &[&str], input: &str) -> Said {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         // a command that does not read its input is no failure of the test
         drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
@@ -157,7 +157,7 @@ impl Sandbox {
     }
 
     /// A command to be started by the test itself.
-    pub fn command(&mut self, args: &[&str]) -> Command {
+    pub(crate) fn command(&mut self, args: &[&str]) -> Command {
         let start: Timestamp = START.parse().unwrap();
         let now = start + SignedDuration::from_mins(i64::try_from(self.typed).unwrap());
         self.typed += 1;
@@ -190,7 +190,7 @@ impl Sandbox {
     }
 
     /// Compares everything that was typed and said with the snapshot of this name.
-    pub fn snapshot(&self, name: &str) {
+    pub(crate) fn snapshot(&self, name: &str) {
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("snapshots");
         settings.set_prepend_module_to_snapshot(false);

@@ -4,6 +4,8 @@
 //! in a world with a fixed clock, fixed randomness and a fixed user, so that transcripts read the same every day. The program
 //! `aedile` has no such world and no way to ask for one.
 
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "every line of this program is a test")]
+
 mod general;
 mod harness;
 
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if let Some(world) = harness::world() {
-        return cli::main(std::env::args_os(), world);
+        return cli::main(std::env::args_os(), &world);
     }
     let arguments = libtest_mimic::Arguments::from_args();
     let trials = [general::trials()].into_iter().flatten().collect();
