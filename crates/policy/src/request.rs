@@ -1,0 +1,217 @@
+//! What is to be judged, and the one JSON document that policy sees of it.
+
+use std::sync::Arc;
+
+use model::{Action, Digest, Environment, Principal, Role, RunId, StepId, Timestamp, time::rfc3339};
+use serde_json::{Map, Value, json};
+
+use crate::matching::{Seen, SubjectWord};
+use crate::quota::QuotaState;
+
+/// The kind under which a run as a whole is judged.
+pub const RUN_KIND: &str = "workflow.run";
+
+/// What is known about a run. Made once, used for the run and for each of its steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// Where.
+    pub environment: Environment,
+    /// Who acts. Authenticated, never taken from a document.
+    pub principal: Principal,
+    /// The operating system's user behind them, where they act for another principal.
+    pub via: Option<Principal>,
+    /// Their roles.
+    pub roles: Vec<Role>,
+    /// Their tenant.
+    pub tenant: Option<String>,
+    /// What is carried out.
+    pub workflow: WorkflowFacts,
+    /// The run.
+    pub run: RunId,
+    /// When it was submitted.
+    pub submitted: Timestamp,
+    /// The run that started it.
+    pub parent: Option<RunId>,
+    /// Its input, secrets replaced by references.
+    pub input: Arc<Value>,
+}
+
+/// Which workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowFacts {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Digest of its text.
+    pub digest: Digest,
+}
+
+impl WorkflowFacts {
+    /// `namespace/name`, as rules match it.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What of the run is judged.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// The run as a whole, before it starts: kind [`RUN_KIND`], target `namespace/name`.
+    Run,
+    /// One step, before its effect.
+    Step {
+        /// Which.
+        step: &'a StepId,
+        /// The task's name in the document.
+        name: &'a str,
+        /// From 1.
+        attempt: u32,
+        /// What it would do.
+        action: &'a Action,
+    },
+}
+
+/// One question to policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// About the run.
+    pub facts: &'a Facts,
+    /// What of it.
+    pub subject: Subject<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// May this run start?
+    pub const fn run(facts: &'a Facts) -> Self {
+        Self { facts, subject: Subject::Run }
+    }
+
+    /// May this step have its effect?
+    pub const fn step(
+        facts: &'a Facts,
+        step: &'a StepId,
+        name: &'a str,
+        attempt: u32,
+        action: &'a Action,
+    ) -> Self {
+        Self { facts, subject: Subject::Step { step, name, attempt, action } }
+    }
+
+    /// The kind that is judged: the action's, or [`RUN_KIND`].
+    pub fn kind(&self) -> &'a str {
+        match self.subject {
+            Subject::Run => RUN_KIND,
+            Subject::Step { action, .. } => &action.kind,
+        }
+    }
+
+    /// The action, if it is a step.
+    pub(crate) const fn action(&self) -> Option<&'a Action> {
+        match self.subject {
+            Subject::Run => None,
+            Subject::Step { action, .. } => Some(action),
+        }
+    }
+
+    pub(crate) fn seen<'s>(&'s self, workflow: &'s str) -> Seen<'s> {
+        let action = self.action();
+        Seen {
+            subject: if action.is_some() { SubjectWord::Step } else { SubjectWord::Run },
+            kind: self.kind(),
+            target: action.map_or(workflow, |action| &action.target),
+            environment: &self.facts.environment,
+            principal: &self.facts.principal,
+            roles: &self.facts.roles,
+            tenant: self.facts.tenant.as_deref(),
+            workflow,
+            effect: action.map(|action| action.effect),
+            reversibility: action.map(|action| action.reversibility),
+        }
+    }
+
+    /// Everything policy sees, as described in `docs/reference/policy.md`. Its digest is the judgement's `input`.
+    pub(crate) fn document(&self, quotas: &[QuotaState], now: Timestamp) -> Value {
+        let facts = self.facts;
+        let mut document = Map::new();
+        let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+        put("environment", facts.environment.as_str().into());
+        put("principal", facts.principal.as_str().into());
+        if let Some(via) = &facts.via {
+            put("via", via.as_str().into());
+        }
+        put("roles", facts.roles.iter().map(Role::as_str).collect());
+        if let Some(tenant) = &facts.tenant {
+            put("tenant", tenant.as_str().into());
+        }
+        let workflow = &facts.workflow;
+        put(
+            "workflow",
+            json!({
+                "namespace": workflow.namespace,
+                "name": workflow.name,
+                "version": workflow.version,
+                "digest": workflow.digest.to_string(),
+            }),
+        );
+        let mut run = Map::new();
+        run.insert("id".to_owned(), facts.run.to_string().into());
+        run.insert("submitted".to_owned(), rfc3339(facts.submitted).into());
+        if let Some(parent) = facts.parent {
+            run.insert("parent".to_owned(), parent.to_string().into());
+        }
+        match self.subject {
+            Subject::Run => {
+                put("subject", "run".into());
+                // a run's input can be large, and a run has many steps, so only the run itself is judged with it
+                run.insert("input".to_owned(), Value::clone(&facts.input));
+            }
+            Subject::Step { step, name, attempt, action } => {
+                put("subject", "step".into());
+                put("step", json!({"id": step.as_str(), "name": name, "attempt": attempt}));
+                put("action", action_document(action));
+            }
+        }
+        put("run", Value::Object(run));
+        put("time", json!({"now": rfc3339(now), "unixMs": now.as_millisecond()}));
+        put("quotas", quotas.iter().map(quota_document).collect());
+        Value::Object(document)
+    }
+}
+
+fn action_document(action: &Action) -> Value {
+    json!({
+        "kind": action.kind,
+        "target": action.target,
+        "input": action.input,
+        "effect": action.effect.as_str(),
+        "reversibility": action.reversibility.as_str(),
+        "wants": action.wants.iter().map(|want| want.0.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+fn quota_document(quota: &QuotaState) -> Value {
+    let mut document = json!({
+        "rule": quota.rule,
+        "key": quota.key,
+        "limit": quota.limit,
+        "windowSeconds": window_seconds(quota),
+        "used": quota.used,
+        "remaining": quota.remaining,
+    });
+    if let (Some(at), Value::Object(members)) = (quota.frees_at, &mut document) {
+        members.insert("freesAt".to_owned(), rfc3339(at).into());
+    }
+    document
+}
+
+/// Whole seconds where the window is whole seconds, a fraction otherwise.
+pub(crate) fn window_seconds(quota: &QuotaState) -> Value {
+    if quota.window.subsec_nanos() == 0 {
+        quota.window.as_secs().into()
+    } else {
+        quota.window.as_secs_f64().into()
+    }
+}
