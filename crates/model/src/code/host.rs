@@ -12,4 +12,8 @@ codes! {
     PROGRAM_MISSING = "E0609", Failed, "the program cannot be started";
     BAD_OPENAPI = "E0610", Failed, "the OpenAPI document or operation cannot be used";
     BAD_CALL = "E0611", Usage, "the call's input is wrong";
+    FORBIDDEN_HOST = "E0612", Denied, "calls to this host are not allowed";
+    SECRET_EXPOSED = "E0613", Usage, "a secret would end up where others can read it";
+    NOT_DELIVERED = "E0614", Failed, "a notification could not be delivered";
+    PROGRAM_LIMIT = "E0615", Failed, "the program reached a limit and was stopped";
 }

@@ -1,0 +1,4 @@
+//! Calls against real servers.
+
+mod conformance;
+mod support;

@@ -1,0 +1,105 @@
+//! A real server on a loopback port, and what calls need around them.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use calls::{Access, CallError, Client, Config, Scope};
+use engine::ports::{Cancellation, Canceller, Secret, SecretError, Secrets};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use workflow::action_input::{HttpCall, OpenApiCall};
+
+/// Serves `routes` until the test ends.
+pub(crate) async fn serve(routes: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    address
+}
+
+/// Answers every connection with these bytes after the request's head, then closes (or, if `hang`, does not).
+pub(crate) async fn serve_bytes(answer: &'static [u8], hang: bool) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0_u8; 4096];
+                drop(stream.read(&mut head).await);
+                drop(stream.write_all(answer).await);
+                if hang {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Secrets of the test.
+pub(crate) struct Known(pub(crate) Vec<(&'static str, String)>);
+
+impl Secrets for Known {
+    fn reveal(&self, name: &str) -> Result<Secret, SecretError> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found
+            .map(|(_, value)| Secret::new(value.clone()))
+            .ok_or_else(|| SecretError { name: name.to_owned(), why: "the test has none".to_owned() })
+    }
+}
+
+/// One test's calls.
+pub(crate) struct Caller {
+    pub(crate) client: Client,
+    pub(crate) secrets: Known,
+    pub(crate) granted: Vec<String>,
+    pub(crate) canceller: Canceller,
+    cancellation: Cancellation,
+}
+
+impl Caller {
+    pub(crate) fn new(config: Config) -> Self {
+        let (canceller, cancellation) = Cancellation::new();
+        Self {
+            client: Client::new(config),
+            secrets: Known(Vec::new()),
+            granted: Vec::new(),
+            canceller,
+            cancellation,
+        }
+    }
+
+    /// May go to every host.
+    pub(crate) fn free() -> Self {
+        Self::new(Config { access: Access::any(), ..Config::default() })
+    }
+
+    pub(crate) fn secret(mut self, name: &'static str, value: &str) -> Self {
+        self.secrets.0.push((name, value.to_owned()));
+        self
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            granted: self.granted.clone(),
+            idempotency_key: Some("key-1".to_owned()),
+            secrets: &self.secrets,
+            cancellation: self.cancellation.clone(),
+        }
+    }
+
+    pub(crate) async fn http(&self, call: Value) -> Result<Value, CallError> {
+        let call: HttpCall = serde_json::from_value(call).unwrap();
+        self.client.http(&call, &self.scope()).await
+    }
+
+    pub(crate) async fn openapi(&self, call: Value) -> Result<Value, CallError> {
+        let call: OpenApiCall = serde_json::from_value(call).unwrap();
+        self.client.openapi(&call, &self.scope()).await
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Result<Value, CallError> {
+        self.http(serde_json::json!({"method": "GET", "uri": uri})).await
+    }
+}
