@@ -111,6 +111,8 @@ pub struct Context {
     pub attempt: u32,
     /// On whose behalf.
     pub principal: Principal,
+    /// What policy lets the action reach. The performer holds the action to it where the world can move under it.
+    pub granted: Arc<policy::Granted>,
     /// Where secrets come from.
     pub secrets: Arc<dyn Secrets>,
     /// Whether the result is still wanted. A performer stops soon after it is not.

@@ -5,15 +5,17 @@
 //! that policy demanded, effects in flight, timers, children, who owns the run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use journal::Event;
 use journal::events::{
-    ActionRecord, Answered, ListenEvent, RunEvent, Scheduled, StepEvent, Submitted, TimerEvent, TimerSet,
+    ActionRecord, Answered, HeldQuota, ListenEvent, RunEvent, Scheduled, StepEvent, Submitted, TimerEvent,
+    TimerSet,
 };
 use model::program::Diverged;
 use model::{
-    Action, ApprovalId, ApprovalOutcome, Capability, EffectClass, Happening, Problem, Program, Reversibility,
-    RunId, StepId, Timestamp,
+    Action, ApprovalId, ApprovalOutcome, Capability, Digest, EffectClass, Happening, Problem, Program,
+    Reversibility, RunId, StepId, Timestamp,
 };
 use serde_json::Value;
 
@@ -78,6 +80,8 @@ pub struct InFlight {
     pub action: Action,
     /// Nobody knows whether it happened, and a person must say.
     pub in_doubt: bool,
+    /// Quotas it holds.
+    pub quotas: Vec<HeldQuota>,
 }
 
 /// A question that a step waits for.
@@ -87,8 +91,10 @@ pub struct Question {
     pub step: StepId,
     /// Policy demands it, rather than the workflow asking.
     pub by_policy: bool,
-    /// The answer, once there is one.
+    /// Whether the answer was yes.
     pub granted: bool,
+    /// What the answer binds to.
+    pub binding: Digest,
 }
 
 /// The state of one run.
@@ -97,8 +103,12 @@ pub struct RunState {
     pub run: RunId,
     /// What was submitted.
     pub submitted: Submitted,
+    /// Its input, shared with whoever judges it.
+    pub input: Arc<Value>,
     /// Who submitted it.
     pub requester: model::Principal,
+    /// When.
+    pub submitted_at: Timestamp,
     /// What yields its steps.
     pub program: Box<dyn Program>,
     /// Where it stands.
@@ -136,7 +146,9 @@ impl RunState {
         Self {
             run: submitted.run,
             owner: submitted.engine.clone(),
+            input: Arc::new(submitted.input.clone()),
             submitted,
+            submitted_at: at,
             requester,
             program,
             status: Status::Submitted,
@@ -160,7 +172,7 @@ impl RunState {
             Event::Run(event) => self.apply_run(event),
             Event::Step(event) => self.apply_step(event),
             Event::Timer(event) => self.apply_timer(event),
-            Event::Listen(event) => self.apply_listen(event),
+            Event::Listen(event) => Some(self.apply_listen(event)),
             other => return Err(Diverged(format!("{} in the stream of a run", other.kind()))),
         };
         match happening {
@@ -236,7 +248,8 @@ impl RunState {
             }
             StepEvent::Asked(asked) => {
                 let by_policy = asked.by == "policy";
-                let question = Question { step: asked.step.clone(), by_policy, granted: false };
+                let question =
+                    Question { step: asked.step.clone(), by_policy, granted: false, binding: asked.binding };
                 self.questions.insert(asked.approval, question);
                 (!by_policy).then(|| Happening::ApprovalRequested { step: asked.step.clone() })
             }
@@ -285,6 +298,7 @@ impl RunState {
                 task: scheduled.task.clone(),
                 action: action_of(&scheduled.action),
                 in_doubt: false,
+                quotas: scheduled.quotas.clone(),
             },
         );
         Happening::Scheduled { step: scheduled.step.clone(), attempt: scheduled.attempt }
@@ -329,24 +343,21 @@ impl RunState {
         }
     }
 
-    fn apply_listen(&mut self, event: &ListenEvent) -> Option<Happening> {
+    fn apply_listen(&mut self, event: &ListenEvent) -> Happening {
         match event {
             ListenEvent::Started(listening) => {
                 self.listening.insert(listening.step.clone(), listening.after);
-                Some(Happening::Listening { step: listening.step.clone() })
+                Happening::Listening { step: listening.step.clone() }
             }
             ListenEvent::Received(received) => {
                 if let Some(seen) = self.listening.get_mut(&received.step) {
                     *seen = (*seen).max(received.sequence);
                 }
-                Some(Happening::Received {
-                    step: received.step.clone(),
-                    event: Box::new(received.event.clone()),
-                })
+                Happening::Received { step: received.step.clone(), event: Box::new(received.event.clone()) }
             }
             ListenEvent::Stopped(stopped) => {
                 self.listening.remove(&stopped.step);
-                Some(Happening::Unlistened { step: stopped.step.clone() })
+                Happening::Unlistened { step: stopped.step.clone() }
             }
         }
     }

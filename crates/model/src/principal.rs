@@ -51,6 +51,11 @@ impl Principal {
         format!("user:{name}").parse()
     }
 
+    /// A run acting for itself.
+    pub fn workflow(run: crate::RunId) -> Self {
+        Self { text: format!("workflow:{run}"), colon: 8 }
+    }
+
     /// The part before the colon.
     pub fn kind(&self) -> &str {
         &self.text[..self.colon]

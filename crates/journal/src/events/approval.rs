@@ -108,6 +108,9 @@ pub struct Asked {
     pub levels: Vec<LevelRecord>,
     /// Who asks, and so cannot decide.
     pub requester: Principal,
+    /// The operating system's user behind the requester.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub via: Option<Principal>,
     /// When the first level's time is up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires: Option<Timestamp>,
@@ -128,6 +131,9 @@ pub struct Vote {
     /// When the level that is current afterwards runs out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires: Option<Timestamp>,
+    /// In their words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
 }
 
 /// Data of `approval.escalated`.
@@ -139,6 +145,8 @@ pub struct Escalated {
     pub to: u32,
     /// `timeout`.
     pub reason: String,
+    /// The moment the time was up, which the record's own time may follow.
+    pub due: Timestamp,
     /// When the new level's time is up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires: Option<Timestamp>,

@@ -96,11 +96,19 @@ pub struct Submitted {
     /// The run that started it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub parent: Option<Parent>,
+    /// How many runs above this one started each other.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub depth: u32,
     /// Digest of the policy set in force.
     pub policy: Digest,
     /// Digests of the actions the definition names, pinned: `name@version` to digest.
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty", default)]
     pub actions: std::collections::BTreeMap<String, Digest>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Data of `run.adopted`.

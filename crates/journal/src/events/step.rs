@@ -163,6 +163,8 @@ pub struct AskedStep {
     pub name: String,
     /// The question, whose stream is `apr_...`.
     pub approval: ApprovalId,
+    /// What a decision binds to.
+    pub binding: Digest,
     /// Who wants it: `task` (the workflow asks) or `policy`.
     pub by: String,
     /// The verdict that demands it.
