@@ -244,12 +244,12 @@ impl Work {
                     let result = match &broken {
                         Some(_) => Err(JournalError::stopped()),
                         None => {
-                            self.ledger.append(connection, &entry, now).or_else(|refusal| match refusal {
-                                Refusal::Own(error) => Err(error),
+                            self.ledger.append(connection, &entry, now).map_err(|refusal| match refusal {
+                                Refusal::Own(error) => error,
                                 Refusal::Everybody(error) => {
                                     let error = failed(&self.path, error);
                                     broken = Some(error.clone());
-                                    Err(error)
+                                    error
                                 }
                             })
                         }

@@ -1,4 +1,5 @@
 //! The journal on SQLite keeps the contract of the seam, alone and beside other connections to the same file.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
 use std::sync::Arc;
 
