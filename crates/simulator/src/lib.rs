@@ -9,10 +9,16 @@
 pub mod clock;
 pub mod disk;
 pub mod effects;
+pub mod invariants;
+pub mod ledger;
 pub mod limits;
+pub mod people;
 pub mod power;
 pub mod program;
 pub mod script;
+pub mod world;
+
+pub use world::{Report, live};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
