@@ -129,8 +129,13 @@ impl Judge {
         self.quotas.forget(stream);
     }
 
-    pub(crate) fn advance_quota(&self, key: &str) {
-        self.quotas.advance(key);
+    /// A use is settled, and the journal has it.
+    pub(crate) fn settled(&self, key: &str, kept: bool) {
+        if kept {
+            self.quotas.advance(key);
+        } else {
+            self.quotas.forget(&Quotas::stream(key));
+        }
     }
 
     /// The chain an approval that a workflow asks for goes through.

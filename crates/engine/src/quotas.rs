@@ -72,7 +72,7 @@ impl Quotas {
         Reserved { expect, event, held: HeldQuota { key: key.to_owned(), amount } }
     }
 
-    /// Notes that an event without a condition is about to be appended to the counter's stream.
+    /// Notes that an event without a condition has been appended to the counter's stream.
     pub(crate) fn advance(&self, key: &str) {
         if let Some(counter) = lock(&self.counters).get_mut(key) {
             counter.sequence += 1;

@@ -4,7 +4,7 @@
 //! implementation of anything. It feeds the [`Program`] and keeps what the program does not know: verdicts, approvals
 //! that policy demanded, effects in flight, timers, children, who owns the run.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use journal::Event;
@@ -120,7 +120,7 @@ pub struct RunState {
     /// The engine that carries it out.
     pub owner: Option<String>,
     /// Effects scheduled and without result.
-    pub in_flight: HashMap<StepId, InFlight>,
+    pub in_flight: BTreeMap<StepId, InFlight>,
     /// Timers set and not fired: due, by step and name.
     pub timers: BTreeMap<(StepId, String), Timestamp>,
     /// Questions to people without an answer, or granted and not yet used.
@@ -133,6 +133,9 @@ pub struct RunState {
     pub children: BTreeMap<RunId, (StepId, String)>,
     /// Whether somebody wants it to stop.
     pub cancelling: bool,
+    /// How often the program heard of more than that something it wants is under way: such news can make other steps
+    /// that were ready unwanted.
+    pub(crate) results: u64,
 }
 
 impl RunState {
@@ -154,13 +157,14 @@ impl RunState {
             status: Status::Submitted,
             sequence: 1,
             at,
-            in_flight: HashMap::new(),
+            in_flight: BTreeMap::new(),
             timers: BTreeMap::new(),
             questions: BTreeMap::new(),
             deferred: BTreeSet::new(),
             listening: BTreeMap::new(),
             children: BTreeMap::new(),
             cancelling: false,
+            results: 0,
         }
     }
 
@@ -175,6 +179,16 @@ impl RunState {
             Event::Listen(event) => Some(self.apply_listen(event)),
             other => return Err(Diverged(format!("{} in the stream of a run", other.kind()))),
         };
+        let intent = matches!(
+            happening,
+            Some(
+                Happening::Scheduled { .. }
+                    | Happening::TimerSet { .. }
+                    | Happening::ApprovalRequested { .. }
+                    | Happening::Listening { .. }
+            )
+        );
+        self.results += u64::from(happening.is_some() && !intent);
         match happening {
             Some(happening) => self.program.apply(&model::Event { at: self.at, happening }),
             None => Ok(()),

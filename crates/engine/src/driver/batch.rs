@@ -24,6 +24,8 @@ pub(crate) struct Batch {
     pub(crate) notices: Vec<Asked>,
     /// Children to drive.
     pub(crate) children: Vec<Child>,
+    /// Quotas' counters with a use that is settled, and whether it took place.
+    pub(crate) settled: Vec<(String, bool)>,
     /// Whether an event goes on the bus, so that listeners of this process must look.
     pub(crate) publishes: bool,
 }

@@ -151,11 +151,8 @@ impl Driver {
             let used =
                 QuotaUse { key: quota.key, amount: quota.amount, run: self.state.run, step: step.clone() };
             let stream: journal::StreamId = format!("quota/{}", used.key).into();
-            self.shared.judge.advance_quota(&used.key);
+            self.batch.settled.push((used.key.clone(), kept));
             let event = if kept { QuotaEvent::Committed(used) } else { QuotaEvent::Refunded(used) };
-            if !kept {
-                self.shared.judge.forget_quota(&stream);
-            }
             self.batch_time();
             let actor = self.actor();
             self.batch.push(stream, actor, event.into());

@@ -16,11 +16,11 @@ mod recover;
 mod steps;
 mod wake;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journal::events::RunEvent;
-use journal::{Expect, JournalError};
+use journal::{Append, Expect, JournalError, StreamId};
 use model::{ApprovalId, Principal, RunId, StepId, Timestamp};
 use policy::Granted;
 use serde_json::Value;
@@ -64,13 +64,13 @@ pub(crate) struct Driver {
     /// Last sequence of the run's stream that is durable; 0 before the run is submitted.
     durable: u64,
     batch: Batch,
-    running: HashMap<StepId, Running>,
+    running: BTreeMap<StepId, Running>,
     /// What each effect about to start may reach.
-    granted: HashMap<StepId, Granted>,
+    granted: BTreeMap<StepId, Granted>,
     /// Whether the journal says that this engine carries the run out.
     owns: bool,
     /// When each open question must be looked at again.
-    approvals_due: HashMap<ApprovalId, Timestamp>,
+    approvals_due: BTreeMap<ApprovalId, Timestamp>,
     mailbox: mpsc::Receiver<Message>,
     sender: mpsc::Sender<Message>,
 }
@@ -86,10 +86,10 @@ impl Driver {
             state,
             durable,
             batch,
-            running: HashMap::new(),
-            granted: HashMap::new(),
+            running: BTreeMap::new(),
+            granted: BTreeMap::new(),
             owns: durable == 0,
-            approvals_due: HashMap::new(),
+            approvals_due: BTreeMap::new(),
             mailbox,
             sender: sender.clone(),
         };
@@ -142,9 +142,14 @@ impl Driver {
             }
             let mut progressed = false;
             for step in self.state.program.ready() {
+                let results = self.state.results;
                 progressed |= self.take(step);
                 if self.state.status.is_final() || self.batch.len() >= limits::BATCH_MAX {
                     return;
+                }
+                if self.state.results != results {
+                    // a result can make the steps that were ready beside it unwanted: ask again
+                    break;
                 }
             }
             if !progressed {
@@ -158,6 +163,7 @@ impl Driver {
         let mut batch = std::mem::take(&mut self.batch);
         batch.append.expect.push(Expect { stream: self.stream(), sequence: self.durable });
         let (notices, starts, children) = (batch.notices, batch.starts, batch.children);
+        let (settled, counted) = (batch.settled, quotas_of(&batch.append));
         let published = batch.publishes;
         let appending = self.shared.journal.append(batch.append);
         match appending.await {
@@ -166,6 +172,9 @@ impl Driver {
                     self.shared.own.mark(appended.first, appended.last);
                 }
                 self.durable = self.state.sequence;
+                for (key, kept) in settled {
+                    self.shared.judge.settled(&key, kept);
+                }
                 for asked in notices {
                     self.approvals_due.extend(asked.expires.map(|due| (asked.approval, due)));
                     self.shared.watch_approval(asked.approval, self.state.run);
@@ -179,11 +188,16 @@ impl Driver {
                 }
                 Ok(())
             }
-            Err(JournalError::Conflict { stream, .. }) if self.durable > 0 => {
-                self.shared.judge.forget_quota(&stream);
-                self.refold().await
+            Err(error) => {
+                // what was counted on the way to this append has not happened
+                for stream in &counted {
+                    self.shared.judge.forget_quota(stream);
+                }
+                match error {
+                    JournalError::Conflict { .. } if self.durable > 0 => self.refold().await,
+                    error => Err(error.into()),
+                }
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -235,4 +249,12 @@ impl Driver {
     fn actor(&self) -> Principal {
         Principal::workflow(self.state.run)
     }
+}
+
+/// The quotas' streams that an append touches.
+fn quotas_of(append: &Append) -> Vec<StreamId> {
+    let mut streams: Vec<StreamId> = append.events.iter().map(|event| event.stream.clone()).collect();
+    streams.retain(|stream| stream.starts_with("quota/"));
+    streams.dedup();
+    streams
 }

@@ -16,6 +16,10 @@ impl Driver {
                 self.owns = true;
                 return self.pick_up().await;
             }
+            if self.is_held_by_a_living_engine() {
+                // another engine was faster to take it over
+                return Err(EngineError::Stopping);
+            }
             let owner = Owner { engine: self.shared.id.clone() };
             self.emit(Principal::system(), RunEvent::Adopted(owner));
             self.commit().await?;
@@ -27,7 +31,11 @@ impl Driver {
         })
     }
 
-    fn is_ours(&self) -> bool {
+    fn is_held_by_a_living_engine(&self) -> bool {
+        self.state.owner.as_deref().is_some_and(|owner| self.shared.presence.alive(owner))
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
         self.state.owner.as_deref() == Some(self.shared.id.as_str())
     }
 

@@ -95,6 +95,10 @@ impl Driver {
         let records = self.shared.journal.read_stream(&stream, self.durable, limits::READ_MAX)?;
         for record in records {
             self.state.apply(&record.event, record.at)?;
+            if self.owns && !self.is_ours() {
+                // another engine believed this one dead and took the run over: let go of it
+                return Err(EngineError::Stopping);
+            }
             if let Event::Step(StepEvent::Resolved(resolved)) = &record.event
                 && !resolved.happened
             {
