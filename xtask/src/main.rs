@@ -51,6 +51,12 @@ const TASKS: &[Task] = &[
         run: WORKFLOW_CONFORMANCE,
     },
     Task {
+        words: &["sim"],
+        arguments: "[SEED] [--worlds N]",
+        does: "live seeded worlds of crash and concurrency; one seed prints its history",
+        run: Run::Cargo(&["run", "--quiet", "--release", "--package", "simulator", "--"]),
+    },
+    Task {
         words: &["bench"],
         arguments: "CRATE [ARGS]",
         does: "run a crate's benchmarks",

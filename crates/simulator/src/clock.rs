@@ -22,6 +22,7 @@ impl WorldClock {
     }
 
     /// The same clock for one life, to be called inside its runtime.
+    #[must_use]
     pub fn alive(&self) -> Self {
         Self { base_us: Arc::clone(&self.base_us), started: Some(tokio::time::Instant::now()) }
     }

@@ -46,7 +46,7 @@ impl Outside {
         locked(&self.state).broken.clone()
     }
 
-    fn happen(&self, attempt: Attempt, class: EffectClass) {
+    pub(crate) fn happen(&self, attempt: Attempt, class: EffectClass) {
         locked(&self.state).effects.entry(attempt).or_insert((class, 0)).1 += 1;
     }
 
@@ -78,7 +78,7 @@ impl SimPerformer {
         match self.intent(context) {
             None => complain("its step.scheduled is not durable"),
             Some(scheduled) if scheduled.action.digest != action.digest() => {
-                complain("it is not what was scheduled")
+                complain("it is not what was scheduled");
             }
             Some(scheduled) => match scheduled.verdict.verdict.as_str() {
                 "allow" => {}

@@ -295,3 +295,126 @@ fn quotas_hold(evidence: &Evidence<'_>, records: &[Record], broken: &mut Vec<Str
 pub fn fingerprint(platter: &Arc<Platter>) -> Digest {
     platter.journal().head().map_or(Digest::ZERO, |head| head.digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use journal::events::{
+        ApprovalEvent, Ended, Nothing, Refused, RunEvent, TimerEvent, TimerNamed, TimerSet,
+    };
+    use journal::{Append, Event, NewEvent};
+    use model::{Principal, Program, StepId};
+
+    use super::*;
+
+    struct NoPrograms;
+
+    impl Programs for NoPrograms {
+        fn build(
+            &self,
+            _: &journal::events::Submitted,
+            _: &str,
+            _: Timestamp,
+        ) -> Result<Box<dyn Program>, String> {
+            Err("there are no programs".to_owned())
+        }
+
+        fn find(&self, _: &str, _: Option<&str>) -> Result<engine::ports::Definition, String> {
+            Err("there are no programs".to_owned())
+        }
+    }
+
+    /// What is broken in a journal of these events.
+    fn in_journal(events: Vec<(&str, Event)>) -> Vec<String> {
+        let platter = Platter::new(|| Timestamp::UNIX_EPOCH);
+        for (stream, event) in events {
+            let event = NewEvent { stream: stream.into(), actor: Principal::system(), event };
+            drop(platter.journal().append(Append { events: vec![event], ..Append::default() }));
+        }
+        check(&platter, &Outside::default(), &Told::default())
+    }
+
+    fn check(platter: &Platter, outside: &Outside, told: &Told) -> Vec<String> {
+        let submitted = BTreeMap::new();
+        let programs = &NoPrograms;
+        broken(&Evidence { platter, outside, told, submitted: &submitted, programs, quota: None })
+    }
+
+    fn refused() -> Refused {
+        Refused { level: 1, by: Principal::system(), via: None, reason: None }
+    }
+
+    #[test]
+    fn an_empty_world_is_whole() {
+        assert!(in_journal(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_second_answer_to_an_approval_is_found() {
+        let stream = ApprovalId::from_parts(1, 1).to_string();
+        let denied = || Event::from(ApprovalEvent::Denied(refused()));
+        assert!(in_journal(vec![(&stream, denied())]).is_empty());
+        assert_eq!(in_journal(vec![(&stream, denied()), (&stream, denied())]).len(), 1);
+    }
+
+    #[test]
+    fn a_decision_that_was_told_to_two_people_or_never_happened_is_found() {
+        let approval = ApprovalId::from_parts(1, 1);
+        let told = Told::default();
+        let told_to = |name: &str| {
+            crate::locked(&told.ended).push((approval, "granted", Principal::user(name).unwrap()));
+        };
+        told_to("maria");
+        let platter = Platter::new(|| Timestamp::UNIX_EPOCH);
+        assert_eq!(check(&platter, &Outside::default(), &told).len(), 1, "it never happened");
+        told_to("john");
+        assert_eq!(check(&platter, &Outside::default(), &told).len(), 3, "and only one can have decided");
+    }
+
+    #[test]
+    fn a_once_effect_that_happens_twice_is_found() {
+        let outside = Outside::default();
+        let attempt = (RunId::from_parts(1, 1), StepId::new("/do/0"), 1);
+        let platter = Platter::new(|| Timestamp::UNIX_EPOCH);
+        outside.happen(attempt.clone(), EffectClass::Once);
+        assert!(check(&platter, &outside, &Told::default()).is_empty());
+        outside.happen(attempt, EffectClass::Once);
+        assert_eq!(check(&platter, &outside, &Told::default()).len(), 1);
+    }
+
+    #[test]
+    fn a_timer_that_fires_early_twice_or_unset_is_found() {
+        let named = || TimerNamed { step: StepId::new("/do/0"), name: "wait".to_owned() };
+        let set = |due: &str| {
+            Event::from(TimerEvent::Set(TimerSet {
+                step: StepId::new("/do/0"),
+                name: "wait".to_owned(),
+                due: due.parse().unwrap(),
+                purpose: "wait".to_owned(),
+            }))
+        };
+        let fired = || Event::from(TimerEvent::Fired(named()));
+        let past = "1970-01-01T00:00:00Z";
+        assert!(in_journal(vec![("t", set(past)), ("t", fired())]).is_empty());
+        assert_eq!(in_journal(vec![("t", set("1970-01-02T00:00:00Z")), ("t", fired())]).len(), 1, "early");
+        assert_eq!(in_journal(vec![("t", set(past)), ("t", fired()), ("t", fired())]).len(), 1, "twice");
+        assert_eq!(in_journal(vec![("t", fired())]).len(), 1, "unset");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_after_its_end_is_found() {
+        let ended = Event::from(RunEvent::Completed(Ended { output: serde_json::Value::Null }));
+        let resumed = Event::from(RunEvent::Resumed(Nothing {}));
+        let found = in_journal(vec![("run_x", ended), ("run_x", resumed)]);
+        assert!(found.iter().any(|rule| rule.contains("goes on with")), "{found:?}");
+    }
+
+    #[test]
+    fn an_acknowledged_command_that_is_not_in_the_journal_is_found() {
+        let told = Told::default();
+        crate::locked(&told.done).push((RunId::from_parts(1, 1), "cancelled"));
+        let platter = Platter::new(|| Timestamp::UNIX_EPOCH);
+        assert_eq!(check(&platter, &Outside::default(), &told).len(), 1);
+    }
+}

@@ -17,6 +17,6 @@ pub const MOMENTS_MAX: u32 = 60;
 /// People who decide at the same time on one question.
 pub const DECIDERS_MAX: usize = 4;
 /// Simulated time after which a world whose runs have not ended is stuck.
-pub const WORLD_TIME_MAX: Duration = Duration::from_secs(3_600);
+pub const WORLD_TIME_MAX: Duration = Duration::from_hours(1);
 /// Of 1,000 appends, so many find the disk full (in worlds where that happens).
 pub const REFUSALS_PER_MILLE: u32 = 15;

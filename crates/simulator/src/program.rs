@@ -237,7 +237,7 @@ impl Program for SimProgram {
         if let Some(outcome) = self.outcome() {
             return vec![Step::Finish { outcome }];
         }
-        let mut steps: Vec<Step> = self.doings.iter().flat_map(|doing| doing.wants(&self.run)).collect();
+        let mut steps: Vec<Step> = self.doings.iter().filter_map(|doing| doing.wants(&self.run)).collect();
         if self.limit == Limit::Wanted {
             let step = StepRef { id: StepId::new(WHOLE), name: "whole".into(), kind: "do" };
             let ms = i64::from(self.script.timeout_ms.unwrap_or_default());
@@ -303,7 +303,7 @@ impl Doing {
             Task::Record { fails: true } => {
                 Step::Record { step, result: Err(Problem::runtime("it was drawn to fail")) }
             }
-            Task::Effect { .. } => {
+            Task::Effect { .. } | Task::Emit { .. } => {
                 Step::Perform { action: Box::new(self.action(run)), attempt: self.attempt, step }
             }
             Task::Wait { ms } => {
@@ -312,9 +312,6 @@ impl Doing {
             }
             Task::Ask { within_ms, quorum } => {
                 Step::Ask { step, request: Box::new(question(within_ms, *quorum)) }
-            }
-            Task::Emit { .. } => {
-                Step::Perform { action: Box::new(self.action(run)), attempt: self.attempt, step }
             }
             Task::Listen { .. } => Step::Listen { step },
             Task::Child { script, wait } => {
@@ -372,12 +369,12 @@ impl Doing {
             return;
         }
         self.at = match happening {
-            Happening::Scheduled { .. } | Happening::ApprovalRequested { .. } => At::UnderWay,
             Happening::ChildStarted { .. } if matches!(self.task, Task::Child { wait: false, .. }) => {
                 At::Done
             }
-            Happening::ChildStarted { .. } => At::UnderWay,
-            Happening::Completed { .. } => At::Done,
+            Happening::Scheduled { .. }
+            | Happening::ApprovalRequested { .. }
+            | Happening::ChildStarted { .. } => At::UnderWay,
             Happening::Failed { problem, .. } => self.failed(problem),
             Happening::TimerSet { .. } if self.at == At::RetryWanted => At::RetrySet,
             Happening::TimerSet { .. } => At::TimerSet,
@@ -385,12 +382,13 @@ impl Doing {
                 self.attempt += 1;
                 At::Wanted
             }
-            Happening::TimerFired { .. } => At::Done,
-            Happening::ApprovalResolved { outcome: ApprovalOutcome::Granted { .. }, .. } => At::Done,
+            Happening::Completed { .. }
+            | Happening::TimerFired { .. }
+            | Happening::Unlistened { .. }
+            | Happening::ApprovalResolved { outcome: ApprovalOutcome::Granted { .. }, .. } => At::Done,
             Happening::ApprovalResolved { .. } => At::Failed(Problem::authorization("people did not agree")),
             Happening::Listening { .. } => At::Listening,
             Happening::Received { .. } => At::Unlistening,
-            Happening::Unlistened { .. } => At::Done,
             _ => At::Dropped,
         };
     }
