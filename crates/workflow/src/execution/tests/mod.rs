@@ -1,0 +1,9 @@
+mod driver;
+mod effects;
+mod events;
+mod flow;
+mod replay;
+mod trying;
+
+use self::driver::{Driver, run, workflow};
+use super::*;
