@@ -1,0 +1,342 @@
+//! The builtin functions and the standard library.
+
+mod core;
+mod crypto;
+mod encoding;
+mod list;
+mod math;
+mod matching;
+mod net;
+mod paths;
+mod regexp;
+mod strconv;
+mod strings;
+mod structs;
+mod table;
+mod time;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use num_bigint::BigInt;
+
+use crate::eval::Eval;
+use crate::number::Number;
+use crate::program::{Ir, Label};
+use crate::value::{Bottom, ExprId, Kind, NodeId, Value};
+
+/// Why a call has no result.
+pub(crate) enum Fail {
+    Bottom(Arc<Bottom>),
+    Eval(String),
+    Incomplete(String),
+}
+
+impl From<String> for Fail {
+    fn from(message: String) -> Self {
+        Self::Eval(message)
+    }
+}
+
+impl From<&str> for Fail {
+    fn from(message: &str) -> Self {
+        Self::Eval(message.to_owned())
+    }
+}
+
+impl From<Arc<Bottom>> for Fail {
+    fn from(bottom: Arc<Bottom>) -> Self {
+        Self::Bottom(bottom)
+    }
+}
+
+pub(crate) type Outcome = Result<Value, Fail>;
+
+/// A call being made.
+pub(crate) struct Call<'a> {
+    pub(crate) eval: &'a mut Eval,
+    pub(crate) args: Vec<Value>,
+    pub(crate) at: ExprId,
+}
+
+/// A builtin: `package.Name`, the types of its parameters, and what it does.
+///
+/// Parameter letters: `s` string, `b` string or bytes, `i` int, `n` number, `o` bool, `l` list,
+/// `t` struct, `v` any concrete value, `c` any value or constraint, `L` a list taken as it is.
+pub(crate) struct Builtin {
+    pub(crate) name: &'static str,
+    pub(crate) params: &'static str,
+    /// Returns a bool, and may stand for the check of its first parameter.
+    pub(crate) validator: bool,
+    pub(crate) run: fn(&mut Call<'_>) -> Outcome,
+}
+
+/// A constant of a package.
+pub(crate) enum Constant {
+    Int(i64),
+    Text(&'static str),
+    Decimal(&'static str),
+    /// A struct, as CUE source.
+    Struct(&'static str),
+}
+
+static INDEX: LazyLock<HashMap<&'static str, u32>> = LazyLock::new(|| {
+    let all = table::BUILTINS.iter().enumerate();
+    all.map(|(i, b)| (b.name, u32::try_from(i).unwrap_or(u32::MAX))).collect()
+});
+
+fn get(id: u32) -> &'static Builtin {
+    let all = &table::BUILTINS;
+    &all[(id as usize).min(all.len() - 1)]
+}
+
+pub(crate) fn name(id: u32) -> &'static str {
+    get(id).name
+}
+
+pub(crate) fn params(id: u32) -> &'static str {
+    get(id).params
+}
+
+pub(crate) fn run(id: u32, call: &mut Call<'_>) -> Outcome {
+    (get(id).run)(call)
+}
+
+/// Fewest arguments, for builtins with optional ones.
+pub(crate) fn variadic(id: u32) -> Option<usize> {
+    match get(id).name {
+        "error" => Some(0),
+        "matchIf" => Some(3),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_close(id: u32) -> bool {
+    get(id).name == "close"
+}
+
+pub(crate) fn is_validator(id: u32) -> bool {
+    get(id).validator
+}
+
+pub(crate) fn param_kind(param: u8) -> Option<Kind> {
+    Some(match param {
+        b's' => Kind::STRING,
+        b'b' => Kind::STRING.or(Kind::BYTES),
+        b'i' => Kind::INT,
+        b'n' => Kind::NUMBER,
+        b'o' => Kind::BOOL,
+        b'l' => Kind::LIST,
+        b't' => Kind::STRUCT,
+        b'v' => Kind::TOP,
+        _ => return None,
+    })
+}
+
+/// The types a validator admits.
+pub(crate) fn validator_kind(id: u32, _args: &[Value]) -> Kind {
+    let builtin = get(id);
+    let first = builtin.params.as_bytes().first().copied().unwrap_or(b'c');
+    param_kind(first).unwrap_or(Kind::TOP)
+}
+
+/// Packages of the standard library, for resolving imports.
+pub(crate) fn package_index(path: &str) -> Option<u32> {
+    table::PACKAGES.iter().position(|(p, _)| *p == path).and_then(|i| u32::try_from(i).ok())
+}
+
+/// A member of a standard package.
+pub(crate) enum Member {
+    Ir(Ir),
+    /// To be compiled in place.
+    Source(&'static str),
+}
+
+/// Finds a member of a standard package.
+pub(crate) fn member(package: u32, name: &str) -> Option<Member> {
+    let (_, prefix) = table::PACKAGES.get(package as usize)?;
+    let full = format!("{prefix}.{name}");
+    if let Some(id) = INDEX.get(full.as_str()) {
+        return Some(Member::Ir(Ir::Value(Value::Builtin(*id))));
+    }
+    let constant = table::CONSTANTS.iter().find(|(n, _)| *n == full)?;
+    Some(Member::Ir(Ir::Value(match &constant.1 {
+        Constant::Int(n) => Value::int(*n),
+        Constant::Text(t) => Value::string(*t),
+        Constant::Decimal(t) => Value::number(Number::parse_decimal(t)?),
+        Constant::Struct(source) => return Some(Member::Source(source)),
+    })))
+}
+
+/// What a predeclared name stands for.
+pub(crate) fn predeclared(name: &str) -> Option<Ir> {
+    let value = match name.strip_prefix("__").unwrap_or(name) {
+        "null" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        "bool" => Value::Kind(Kind::BOOL),
+        "int" => Value::Kind(Kind::INT),
+        "float" => Value::Kind(Kind::FLOAT),
+        "number" => Value::Kind(Kind::NUMBER),
+        "string" => Value::Kind(Kind::STRING),
+        "bytes" => Value::Kind(Kind::BYTES),
+        "no_sharing" if name.starts_with("__") => Value::top(),
+        "len" | "close" | "and" | "or" | "div" | "mod" | "quo" | "rem" | "error" | "matchN" | "matchIf" => {
+            Value::Builtin(*INDEX.get(name.trim_start_matches('_'))?)
+        }
+        other => return int_range(other).map(Ir::Value),
+    };
+    Some(Ir::Value(value))
+}
+
+fn int_range(name: &str) -> Option<Value> {
+    use crate::value::BoundOp;
+    let pow = |n: u32| num_traits::pow(BigInt::from(2), n as usize);
+    let bits = |text: &str| text.parse::<u32>().ok().filter(|b| [8, 16, 32, 64, 128].contains(b));
+    let bound = |op, n: Number| Value::Bound(op, Arc::new(Value::number(n)));
+    let (low, high) = match name {
+        "uint" => return Some(Value::Conj([Value::Kind(Kind::INT), bound(BoundOp::Ge, Number::int(0))].into())),
+        "rune" => (BigInt::from(0), BigInt::from(0x0010_ffff)),
+        "float32" | "float64" => {
+            let limit = if name == "float32" {
+                "3.40282346638528859811704183484516925440e+38"
+            } else {
+                "1.797693134862315708145274237317043567981e+308"
+            };
+            let n = Number::parse_decimal(limit)?;
+            return Some(Value::Conj([bound(BoundOp::Ge, n.neg()), bound(BoundOp::Le, n)].into()));
+        }
+        _ => match (name.strip_prefix("uint").and_then(bits), name.strip_prefix("int").and_then(bits)) {
+            (Some(b), _) => (BigInt::from(0), pow(b) - 1),
+            (_, Some(b)) => (-pow(b - 1), pow(b - 1) - 1),
+            _ => return None,
+        },
+    };
+    let low = bound(BoundOp::Ge, Number::Int(low));
+    let high = bound(BoundOp::Le, Number::Int(high));
+    Some(Value::Conj([Value::Kind(Kind::INT), low, high].into()))
+}
+
+/// A compiled regular expression; compiled ones are kept.
+pub(crate) fn regex(pattern: &str) -> Result<regex::Regex, String> {
+    static CACHE: LazyLock<Mutex<HashMap<String, regex::Regex>>> = LazyLock::new(Mutex::default);
+    let mut cache = CACHE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(re) = cache.get(pattern) {
+        return Ok(re.clone());
+    }
+    let re = regex::RegexBuilder::new(pattern)
+        .size_limit(1 << 22)
+        .build()
+        .map_err(|e| format!("invalid regexp: {}", e.to_string().lines().last().unwrap_or("")))?;
+    if cache.len() > 1000 {
+        cache.clear();
+    }
+    cache.insert(pattern.to_owned(), re.clone());
+    Ok(re)
+}
+
+impl Call<'_> {
+    pub(crate) fn text(&self, i: usize) -> Result<String, Fail> {
+        match self.args.get(i) {
+            Some(Value::String(s)) => Ok(s.to_string()),
+            Some(Value::Bytes(b)) => {
+                String::from_utf8(b.to_vec()).map_err(|_| Fail::from("bytes are not valid UTF-8"))
+            }
+            _ => Err("expected a string".into()),
+        }
+    }
+
+    pub(crate) fn bytes(&self, i: usize) -> Result<Vec<u8>, Fail> {
+        match self.args.get(i) {
+            Some(Value::String(s)) => Ok(s.as_bytes().to_vec()),
+            Some(Value::Bytes(b)) => Ok(b.to_vec()),
+            _ => Err("expected a string or bytes".into()),
+        }
+    }
+
+    pub(crate) fn number(&self, i: usize) -> Result<Number, Fail> {
+        match self.args.get(i) {
+            Some(Value::Number(n)) => Ok((**n).clone()),
+            _ => Err("expected a number".into()),
+        }
+    }
+
+    pub(crate) fn int(&self, i: usize) -> Result<i64, Fail> {
+        let n = self.number(i)?;
+        Eval::int_value(&n).ok_or_else(|| Fail::Eval(format!("{n} is out of range")))
+    }
+
+    pub(crate) fn uint(&self, i: usize) -> Result<usize, Fail> {
+        let n = self.int(i)?;
+        usize::try_from(n).map_err(|_| Fail::Eval(format!("cannot convert {n}: must be at least 0")))
+    }
+
+    pub(crate) fn node(&self, i: usize) -> Result<NodeId, Fail> {
+        match self.args.get(i) {
+            Some(Value::Node(n)) => Ok(self.eval.deref(*n)),
+            _ => Err("expected a struct or list".into()),
+        }
+    }
+
+    /// Element nodes of a list argument.
+    pub(crate) fn element_nodes(&self, i: usize) -> Result<Vec<NodeId>, Fail> {
+        let node = self.node(i)?;
+        let len = self.eval.live_len(node);
+        Ok((0..len).filter_map(|i| self.eval.node(node).arcs.get(Label::index(i))).collect())
+    }
+
+    /// Elements of a list argument, defaults taken.
+    pub(crate) fn elements(&mut self, i: usize) -> Result<Vec<Value>, Fail> {
+        let nodes = self.element_nodes(i)?;
+        let mut out = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let value = self.eval.node_value(node);
+            match self.eval.pick_default(value, self.at) {
+                Value::Bottom(b) => return Err(b.into()),
+                v => out.push(v),
+            }
+        }
+        Ok(out)
+    }
+
+    pub(crate) fn texts(&mut self, i: usize) -> Result<Vec<String>, Fail> {
+        let items = self.elements(i)?;
+        items
+            .into_iter()
+            .enumerate()
+            .map(|(n, v)| match v {
+                Value::String(s) => Ok(s.to_string()),
+                v if v.is_scalar() || matches!(v, Value::Node(_)) => {
+                    let text = self.eval.describe(&v);
+                    Err(Fail::Eval(format!("invalid list element {n}: cannot use value {text} as string")))
+                }
+                v => Err(Fail::Incomplete(format!("non-concrete value {}", self.eval.describe(&v)))),
+            })
+            .collect()
+    }
+
+    pub(crate) fn numbers(&mut self, i: usize) -> Result<Vec<Number>, Fail> {
+        let items = self.elements(i)?;
+        items
+            .into_iter()
+            .enumerate()
+            .map(|(n, v)| match v {
+                Value::Number(x) => Ok((*x).clone()),
+                v if v.is_scalar() || matches!(v, Value::Node(_)) => {
+                    let text = self.eval.describe(&v);
+                    Err(Fail::Eval(format!("invalid list element {n}: cannot use value {text} as number")))
+                }
+                v => Err(Fail::Incomplete(format!("non-concrete value {}", self.eval.describe(&v)))),
+            })
+            .collect()
+    }
+
+    pub(crate) fn list(&mut self, items: Vec<Value>) -> Value {
+        self.eval.list_value(items, self.at)
+    }
+
+    pub(crate) fn text_list(&mut self, items: impl IntoIterator<Item = String>) -> Value {
+        let items = items.into_iter().map(Value::string).collect();
+        self.list(items)
+    }
+}
