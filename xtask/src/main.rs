@@ -54,7 +54,7 @@ const TASKS: &[Task] = &[
         words: &["sim"],
         arguments: "[SEED] [--worlds N]",
         does: "live seeded worlds of crash and concurrency; one seed prints its history",
-        run: Run::Cargo(&["run", "--quiet", "--release", "--package", "simulator", "--"]),
+        run: Run::Cargo(&["run", "--quiet", "--package", "simulator", "--"]),
     },
     Task {
         words: &["bench"],

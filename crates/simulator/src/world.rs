@@ -331,7 +331,7 @@ impl World {
     /// is cancelled, and must then end.
     async fn all_ended(&self, people: &People) {
         let started = tokio::time::Instant::now();
-        let mut cancelled = false;
+        let mut patience = limits::WORLD_TIME_MAX / 2;
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let open = engine::ports::Views::unfinished_runs(self.ledger.as_ref()).unwrap_or_default();
@@ -341,8 +341,9 @@ impl World {
             if started.elapsed() > limits::WORLD_TIME_MAX {
                 return;
             }
-            if !cancelled && started.elapsed() > limits::WORLD_TIME_MAX / 2 {
-                cancelled = true;
+            if started.elapsed() > patience {
+                // again and again: the disk may be full at the first try
+                patience += Duration::from_mins(1);
                 people.cancel_all(open).await;
             }
         }
