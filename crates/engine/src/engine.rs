@@ -82,6 +82,13 @@ pub struct Submission {
     pub idempotency_key: Option<String>,
 }
 
+/// An event that goes with a submission, and what must hold for it.
+#[derive(Debug, Clone)]
+pub(crate) struct With {
+    pub(crate) expect: journal::Expect,
+    pub(crate) event: NewEvent,
+}
+
 /// A running engine. Dropping it stops everything; what was durable goes on with the next one.
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
@@ -158,6 +165,16 @@ impl Engine {
         self.shared.submit(submission).await
     }
 
+    /// Submits a run together with an event of another stream: both become durable, or neither.
+    pub(crate) async fn submit_with(
+        &self,
+        submission: Submission,
+        run: RunId,
+        with: With,
+    ) -> Result<RunId, EngineError> {
+        self.shared.submit_as(submission, run, Some(with)).await
+    }
+
     /// Waits for the end of a run that this engine drives; answers at once for one that has ended.
     pub async fn wait(&self, run: RunId) -> Result<Status, EngineError> {
         let ended = lock(&self.shared.runs).get(&run).map(|handle| handle.ended.clone());
@@ -213,6 +230,21 @@ fn last_sequence(journal: &dyn Journal, stream: &str) -> Result<u64, JournalErro
 
 impl Shared {
     async fn submit(self: &Arc<Self>, submission: Submission) -> Result<RunId, EngineError> {
+        let run = self.new_run();
+        self.submit_as(submission, run, None).await
+    }
+
+    /// A fresh id.
+    pub(crate) fn new_run(&self) -> RunId {
+        RunId::from_parts(unix_ms(self.clock.now()), self.entropy.draw())
+    }
+
+    async fn submit_as(
+        self: &Arc<Self>,
+        submission: Submission,
+        run: RunId,
+        with: Option<With>,
+    ) -> Result<RunId, EngineError> {
         let bytes = model::canonical::to_vec(&submission.input).len();
         if bytes > limits::INPUT_BYTES_MAX {
             return Err(EngineError::Limit {
@@ -227,7 +259,6 @@ impl Shared {
             });
         }
         let now = model::time::to_millisecond(self.clock.now());
-        let run = RunId::from_parts(unix_ms(now), self.entropy.draw());
         let mut append = Append { at: Some(now), ..Append::default() };
         if let Some(key) = &submission.idempotency_key {
             let stream: journal::StreamId = format!("submission/{}", Digest::of(key.as_bytes())).into();
@@ -240,13 +271,20 @@ impl Shared {
         }
         let submitted = self.submitted(run, &submission);
         let key_stream = append.events.first().map(|event| event.stream.clone());
+        let with_stream = with.as_ref().map(|with| with.expect.stream.clone());
+        if let Some(With { expect, event }) = with.clone() {
+            append.expect.push(expect);
+            append.events.push(event);
+        }
         self.define(&submission.definition, &submission.requester, &mut append)?;
         let state = self.enqueue(submitted, &submission, &mut append, now)?;
         let (hears, heard) = oneshot::channel();
         self.drive(state, Batch::submitting(append), Some(hears));
         match heard.await {
             Ok(Ok(())) => Ok(run),
-            Ok(Err(EngineError::Journal(JournalError::Conflict { stream, .. }))) => {
+            Ok(Err(EngineError::Journal(JournalError::Conflict { stream, .. })))
+                if with_stream.as_ref() != Some(&stream) =>
+            {
                 if let Some(key_stream) = key_stream.filter(|key| *key == stream)
                     && let Some(claimed) = self.claimed(&key_stream)?
                 {
@@ -255,7 +293,7 @@ impl Shared {
                 // somebody registered the same definition, or used the same quota, at the same moment
                 lock(&self.definitions).remove(&submission.definition.program.digest);
                 self.judge.forget_quota(&stream);
-                Box::pin(self.submit(submission)).await
+                Box::pin(self.submit_as(submission, run, with)).await
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(EngineError::Stopping),

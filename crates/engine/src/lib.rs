@@ -15,6 +15,7 @@ pub mod judge;
 pub mod limits;
 pub mod ports;
 mod quotas;
+pub mod schedules;
 pub mod state;
 
 pub use engine::{Engine, Parts, Performers, Submission};

@@ -7,7 +7,6 @@ mod support;
 use engine::control::{self, Command};
 use engine::state::Status;
 use engine::{EngineError, approvals};
-use journal::Journal;
 use model::{Coded, EffectClass, code};
 use policy::{Approver, Choice};
 use serde_json::json;
@@ -202,27 +201,11 @@ async fn a_published_event_reaches_a_run_that_listens() {
     let run = engine.submit(world.submission("listen")).await.unwrap();
     world.until("listen.started").await;
     for kind in ["order.lost", "order.placed", "order.placed"] {
-        publish(&world, kind).await;
+        world.publish(kind).await;
     }
     assert_eq!(engine.wait(run).await.unwrap(), Status::Completed { output: json!(["order.placed"]) });
     let received = world.kinds(&run.to_string()).iter().filter(|kind| **kind == "listen.received").count();
     assert_eq!(received, 1);
-}
-
-async fn publish(world: &World, kind: &str) {
-    let event =
-        serde_json::from_value(json!({"specversion": "1.0", "id": "1", "source": "test", "type": kind}))
-            .unwrap();
-    let published = journal::events::Published { event, run: None };
-    let append = journal::Append {
-        events: vec![journal::NewEvent {
-            stream: "bus".into(),
-            actor: "user:ops".parse().unwrap(),
-            event: journal::events::BusEvent::Published(Box::new(published)).into(),
-        }],
-        ..journal::Append::default()
-    };
-    world.journal.append(append).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -415,6 +415,23 @@ impl World {
         panic!("{kind} never happened: {:?}", self.journal.read(0, 1000).unwrap());
     }
 
+    /// Publishes an event of this type on the bus.
+    pub async fn publish(&self, kind: &str) {
+        let event =
+            serde_json::from_value(json!({"specversion": "1.0", "id": "1", "source": "test", "type": kind}))
+                .unwrap();
+        let published = journal::events::Published { event, run: None };
+        let append = journal::Append {
+            events: vec![journal::NewEvent {
+                stream: "bus".into(),
+                actor: "user:ops".parse().unwrap(),
+                event: journal::events::BusEvent::Published(Box::new(published)).into(),
+            }],
+            ..journal::Append::default()
+        };
+        self.journal.append(append).await.unwrap();
+    }
+
     pub fn done(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }

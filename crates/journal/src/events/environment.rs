@@ -1,6 +1,6 @@
 //! Events about an environment and what its runs share.
 
-use model::{CheckpointId, CloudEvent, Digest, Environment, RunId, StepId};
+use model::{CheckpointId, CloudEvent, Digest, Environment, RunId, StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::vocabulary;
@@ -36,6 +36,16 @@ vocabulary! {
     SubmissionEvent {
         /// It names this run from here on.
         Claimed(Claim) = "submission.claimed",
+    }
+}
+
+vocabulary! {
+    /// What happens to a schedule. Stream `schedule/NAMESPACE/NAME`.
+    ScheduleEvent {
+        /// It is kept from here on: the moment its first start is counted from.
+        Anchored(Anchored) = "schedule.anchored",
+        /// It started a run.
+        Fired(Firing) = "schedule.fired",
     }
 }
 
@@ -112,6 +122,22 @@ pub struct Claim {
     /// The submitter's key.
     pub key: String,
     /// The run it names.
+    pub run: RunId,
+}
+
+/// Data of `schedule.anchored`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchored {
+    /// The moment.
+    pub from: Timestamp,
+}
+
+/// Data of `schedule.fired`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firing {
+    /// When it was due; starts that were missed meanwhile are not made up for.
+    pub due: Timestamp,
+    /// The run it started.
     pub run: RunId,
 }
 

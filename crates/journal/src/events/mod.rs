@@ -10,6 +10,7 @@
 //! | `quota/KEY` | [`QuotaEvent`] |
 //! | `definition/DIGEST` | [`DefinitionEvent`] |
 //! | `submission/DIGEST` | [`SubmissionEvent`] |
+//! | `schedule/NAMESPACE/NAME` | [`ScheduleEvent`] |
 //! | `bus` | [`BusEvent`] |
 //! | `environment` | [`EnvironmentEvent`] |
 
@@ -20,8 +21,8 @@ mod step;
 
 pub use approval::{ApprovalEvent, Asked, Decided, Escalated, LevelRecord, Refused, Vote};
 pub use environment::{
-    BusEvent, CheckpointSigned, Claim, Definition, DefinitionEvent, EnvironmentEvent, Initialised, KeyAdded,
-    KeyRetired, Published, QuotaEvent, QuotaUse, SubmissionEvent,
+    Anchored, BusEvent, CheckpointSigned, Claim, Definition, DefinitionEvent, EnvironmentEvent, Firing,
+    Initialised, KeyAdded, KeyRetired, Published, QuotaEvent, QuotaUse, ScheduleEvent, SubmissionEvent,
 };
 pub use run::{
     Ended, EndedBadly, MatchedRecord, Nothing, Owner, Parent, ProgramRecord, Reason, RetryFrom, RunEvent,
@@ -140,6 +141,8 @@ objects! {
     Quota(QuotaEvent),
     /// About a submitter's own key.
     Submission(SubmissionEvent),
+    /// About a schedule.
+    Schedule(ScheduleEvent),
     /// About a definition that runs refer to.
     Definition(DefinitionEvent),
     /// On the environment's bus.
