@@ -127,7 +127,11 @@ impl Views {
                 ])?;
                 Ok(())
             }
-            Event::Environment(_) | Event::Submission(_) | Event::Definition(_) | Event::Bus(_) => Ok(()),
+            Event::Environment(_)
+            | Event::Submission(_)
+            | Event::Schedule(_)
+            | Event::Definition(_)
+            | Event::Bus(_) => Ok(()),
         }
     }
 
