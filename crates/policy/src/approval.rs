@@ -303,7 +303,9 @@ impl Approval {
     ) -> Result<Ruling, Refusal> {
         let mut changes = self.tick(now);
         let mut reached = self.clone();
-        changes.iter().for_each(|change| reached.apply(change));
+        for change in &changes {
+            reached.apply(change);
+        }
         if let Some(ended) = &reached.ended {
             return after_the_end(choice, ended);
         }

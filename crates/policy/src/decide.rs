@@ -171,17 +171,14 @@ impl PolicySet {
             tally.warnings.push(message);
         }
         for name in said.require_approval {
-            match self.chain(&name) {
-                Some(chain) => {
-                    let message = format!("approval by chain {name} is required");
-                    tally.require(chain, "data.aedile.require_approval", message);
-                }
-                None => {
-                    let message = format!(
-                        "data.aedile.require_approval names the chain `{name}`, which is not in policy.yaml"
-                    );
-                    tally.deny(Cause::Unevaluable, "data.aedile.require_approval", message);
-                }
+            if let Some(chain) = self.chain(&name) {
+                let message = format!("approval by chain {name} is required");
+                tally.require(chain, "data.aedile.require_approval", message);
+            } else {
+                let message = format!(
+                    "data.aedile.require_approval names the chain `{name}`, which is not in policy.yaml"
+                );
+                tally.deny(Cause::Unevaluable, "data.aedile.require_approval", message);
             }
         }
     }

@@ -94,11 +94,20 @@ impl Host {
     }
 }
 
+/// Which ports a grant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    /// 80 for `http`, 443 for `https`.
+    Default,
+    Any,
+    Only(u16),
+}
+
 /// `HOST[:PORT] [METHOD ...]`; the host may hold `*`, the port may be `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct HttpGrant {
     host: String,
-    port: Option<Option<u16>>,
+    port: Port,
     methods: Vec<String>,
 }
 
@@ -111,12 +120,12 @@ impl HttpGrant {
         }
         let (host, port) = match address.rsplit_once(':') {
             // the colons of an IPv6 address are inside its brackets
-            Some((host, "*")) => (host, Some(None)),
+            Some((host, "*")) => (host, Port::Any),
             Some((host, port)) if !port.ends_with(']') => {
                 let number = port.parse::<u16>().ok().filter(|n| *n > 0);
-                (host, Some(Some(number.ok_or("the port is neither * nor a number from 1 to 65535")?)))
+                (host, Port::Only(number.ok_or("the port is neither * nor a number from 1 to 65535")?))
             }
-            _ => (address, None),
+            _ => (address, Port::Default),
         };
         let host = if host.contains('*') {
             let rest = host.strip_prefix("*.").unwrap_or(if host == "*" { "" } else { host });
@@ -141,9 +150,9 @@ impl HttpGrant {
         let named =
             if self.host.contains('*') { glob(&self.host, &host.name) } else { self.host == host.name };
         let port = match self.port {
-            Some(None) => true,
-            Some(Some(port)) => port == host.port,
-            None => host.default_port == Some(host.port),
+            Port::Any => true,
+            Port::Only(port) => port == host.port,
+            Port::Default => host.default_port == Some(host.port),
         };
         let method = self.methods.is_empty()
             || method.is_some_and(|method| self.methods.iter().any(|m| m.eq_ignore_ascii_case(method)));
@@ -183,13 +192,13 @@ impl Need {
     fn declared(text: &str) -> Self {
         let Some(rest) = text.strip_prefix("http:") else { return Self::Word(text.to_owned()) };
         match HttpGrant::parse(rest) {
-            Ok(grant) if !grant.host.contains('*') => {
-                let port = grant.port.flatten();
-                let host = Host {
-                    name: grant.host,
-                    port: port.unwrap_or(443),
-                    default_port: port.map_or(Some(443), |port| matches!(port, 80 | 443).then_some(port)),
+            Ok(grant) if !grant.host.contains('*') && grant.port != Port::Any => {
+                // what is declared has no scheme, so a default port is meant as either
+                let (port, default_port) = match grant.port {
+                    Port::Only(port) => (port, matches!(port, 80 | 443).then_some(port)),
+                    Port::Default | Port::Any => (443, Some(443)),
                 };
+                let host = Host { name: grant.host, port, default_port };
                 Self::Http { host, method: grant.methods.into_iter().next(), text: text.to_owned() }
             }
             _ => Self::Unknown(format!("`{text}`")),
@@ -222,7 +231,7 @@ fn needs(action: &Action) -> Vec<Need> {
     }
     let text = |pointer: &str| action.input.pointer(pointer).and_then(Value::as_str);
     let mut request = |uri: Option<&str>, method: Option<&str>| {
-        needs.extend(uri.and_then(|uri| Need::request(uri, method)))
+        needs.extend(uri.and_then(|uri| Need::request(uri, method)));
     };
     match action.kind.as_str() {
         "http.call" => {
@@ -269,7 +278,9 @@ pub(crate) fn judge(grants: &[Grant], seen: &Seen<'_>, action: &Action) -> Grant
         .filter(|grant| grant.matching.matches(seen))
         .collect();
     for grant in &applying {
-        grant.capabilities.iter().for_each(|text| add(&mut say, text));
+        for text in &grant.capabilities {
+            add(&mut say, text);
+        }
         let (own, more) = (&mut say.granted.limits, &grant.limits);
         own.memory_bytes = own.memory_bytes.or(more.memory_bytes);
         own.time = own.time.or(more.time);
@@ -278,7 +289,9 @@ pub(crate) fn judge(grants: &[Grant], seen: &Seen<'_>, action: &Action) -> Grant
         own.http_requests = own.http_requests.or(more.http_requests);
     }
     if wasm.is_some() {
-        WASM_DEFAULT.iter().for_each(|text| add(&mut say, text));
+        for text in WASM_DEFAULT {
+            add(&mut say, text);
+        }
     }
     for need in needs(action) {
         if !say.granted.capabilities.iter().any(|capability| need.met_by(capability)) {
@@ -357,7 +370,7 @@ fn check_capability(text: &str, is_wasm: bool) -> Result<(), String> {
     }
     if let Some(rest) = text.strip_prefix("http:") {
         let grant = HttpGrant::parse(rest)?;
-        let wild = grant.host.contains('*') || grant.port == Some(None);
+        let wild = grant.host.contains('*') || grant.port == Port::Any;
         return if is_wasm && wild {
             Err("a WASM action is granted hosts by name, without wildcards".to_owned())
         } else {

@@ -41,10 +41,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod approval;
 mod chains;
 mod decide;
 mod decision;
+mod document;
+mod explain;
 mod file;
 mod grant;
 pub mod limits;
@@ -52,19 +55,26 @@ mod matching;
 mod quota;
 mod refusal;
 mod rego;
+mod rego_check;
 mod request;
+mod schema;
 mod set;
 mod source;
+pub mod testing;
 pub mod wards;
 mod window;
 
+pub use access::{Access, ActAsError};
 pub use approval::{Approval, ApprovalChange, Approver, Choice, Ended, Question, Ruling, binding};
 pub use chains::{ChainError, check_levels};
 pub use decision::{Cause, Decision, DecisionRecord, QuotaRecord, Ruling as DecisionRuling};
+pub use document::ReplayError;
+pub use explain::{ExplainedRule, Explanation, explain};
 pub use grant::{ActionLimits, Granted, WASM_DEFAULT};
 pub use matching::glob;
 pub use quota::{NothingUsed, QuotaLedger, QuotaState, QuotaUnavailable, QuotaView, Reservation};
 pub use refusal::Refusal;
 pub use request::{Facts, RUN_KIND, Request, Subject, WorkflowFacts};
+pub use schema::schemas;
 pub use set::PolicySet;
 pub use source::Source;

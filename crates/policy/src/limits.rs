@@ -30,11 +30,12 @@ pub const QUOTAS_PER_ACTION: usize = 64;
 pub const WINDOW_HORIZON_DAYS: i32 = 800;
 /// Most openings and closings looked at in that search.
 pub const WINDOW_BOUNDARIES: usize = 20_000;
-/// Bytecode instructions one Rego rule may execute. Counted the same on every machine.
-pub const REGO_INSTRUCTIONS: usize = 250_000;
-/// Wall-clock time one evaluation of all Rego rules may take, in milliseconds: the backstop for builtins
-/// that do much in one instruction.
+/// Wall-clock time one evaluation of all Rego rules may take, in milliseconds.
 pub const REGO_MILLISECONDS: u64 = 250;
+/// Deepest nesting of brackets in a Rego file. The parser's work doubles with every level.
+pub const REGO_NESTING: u32 = 12;
+/// Longest chain of Rego rules and functions that use each other. Each takes room on the stack.
+pub const REGO_CALL_DEPTH: usize = 32;
 /// Most messages one Rego rule may yield.
 pub const REGO_MESSAGES: usize = 100;
 /// Longest message kept, in bytes.

@@ -182,6 +182,42 @@ fn read(
         .iter()
         .filter_map(|(chain, given)| Some((chain.clone(), chains::read(chain, given, name, out)?)))
         .collect();
+    check_file(file, name, out);
+    let rule = |field: &str, index: usize, rule: &crate::file::RuleFile| Rule {
+        rule: format!("{name}#/{field}/{index}"),
+        matching: rule.matching.clone(),
+        reason: rule.reason.clone(),
+    };
+    let quotas = file.quotas.iter().enumerate();
+    let grants = file.grants.iter().enumerate();
+    let windows = file.windows.iter().enumerate();
+    PolicySet {
+        digest,
+        deny_by_default: file.default == crate::file::DefaultWord::Deny,
+        allow: file.allow.iter().enumerate().map(|(index, given)| rule("allow", index, given)).collect(),
+        deny: file.deny.iter().enumerate().map(|(index, given)| rule("deny", index, given)).collect(),
+        grants: grants.filter_map(|(index, given)| grant::read(index, given, name, out)).collect(),
+        quotas: quotas.filter_map(|(index, given)| read_quota(index, given, name, out)).collect(),
+        windows: windows.filter_map(|(index, given)| window::read(index, given, name, out)).collect(),
+        chains,
+        default_chain: file.default_chain.as_ref().map(|chain| chain.to_string()),
+        require: file
+            .require
+            .iter()
+            .enumerate()
+            .map(|(index, given)| Require {
+                rule: format!("{name}#/require/{index}"),
+                matching: given.matching.clone(),
+                chain: given.chain.to_string(),
+                reason: given.reason.clone(),
+            })
+            .collect(),
+        rego,
+    }
+}
+
+/// What concerns the file as a whole: names that must exist, and sizes.
+fn check_file(file: &PolicyFile, name: &str, out: &mut Vec<Diagnostic>) {
     let known = |chain: &At<String>, path: String, out: &mut Vec<Diagnostic>| {
         if !file.chains.contains_key(&**chain) {
             let names = file.chains.keys().cloned().collect::<Vec<_>>().join(", ");
@@ -216,37 +252,6 @@ fn read(
                 model::Location { file: name.to_owned(), line: 1, column: 1, path: format!("/{field}") };
             out.push(bad_policy(message, location));
         }
-    }
-    let rule = |field: &str, index: usize, rule: &crate::file::RuleFile| Rule {
-        rule: format!("{name}#/{field}/{index}"),
-        matching: rule.matching.clone(),
-        reason: rule.reason.clone(),
-    };
-    let quotas = file.quotas.iter().enumerate();
-    let grants = file.grants.iter().enumerate();
-    let windows = file.windows.iter().enumerate();
-    PolicySet {
-        digest,
-        deny_by_default: file.default == crate::file::DefaultWord::Deny,
-        allow: file.allow.iter().enumerate().map(|(index, given)| rule("allow", index, given)).collect(),
-        deny: file.deny.iter().enumerate().map(|(index, given)| rule("deny", index, given)).collect(),
-        grants: grants.filter_map(|(index, given)| grant::read(index, given, name, out)).collect(),
-        quotas: quotas.filter_map(|(index, given)| read_quota(index, given, name, out)).collect(),
-        windows: windows.filter_map(|(index, given)| window::read(index, given, name, out)).collect(),
-        chains,
-        default_chain: file.default_chain.as_ref().map(|chain| chain.to_string()),
-        require: file
-            .require
-            .iter()
-            .enumerate()
-            .map(|(index, given)| Require {
-                rule: format!("{name}#/require/{index}"),
-                matching: given.matching.clone(),
-                chain: given.chain.to_string(),
-                reason: given.reason.clone(),
-            })
-            .collect(),
-        rego,
     }
 }
 

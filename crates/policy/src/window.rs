@@ -172,15 +172,18 @@ pub(crate) fn read(
     let from = time(&window.from, "from");
     let to = time(&window.to, "to");
     let from = match from {
-        Some(None) => {
+        Some(TimeOfDay::EndOfDay) => {
             let message = format!("windows[{index}].from: 24:00 is an end, not a beginning");
             out.push(bad_policy(message, window.location(file, format!("{path}/from"))));
             Time::midnight()
         }
-        Some(Some(from)) => from,
+        Some(TimeOfDay::At(from)) => from,
         None => Time::midnight(),
     };
-    let to = to.flatten();
+    let to = match to {
+        Some(TimeOfDay::At(to)) => Some(to),
+        Some(TimeOfDay::EndOfDay) | None => None,
+    };
     if window.to.is_some() && to == Some(from) {
         let message = format!("windows[{index}]: from and to are the same; leave both out for the whole day");
         out.push(bad_policy(message, window.location(file, path.clone())));
@@ -202,10 +205,18 @@ pub(crate) fn read(
     })
 }
 
-/// `HH:MM` or `HH:MM:SS`; the inner `None` is 24:00.
-fn read_time(text: &str) -> Option<Option<Time>> {
+/// A time of day as written.
+#[derive(Clone, Copy, PartialEq)]
+enum TimeOfDay {
+    At(Time),
+    /// 24:00.
+    EndOfDay,
+}
+
+/// `HH:MM` or `HH:MM:SS`.
+fn read_time(text: &str) -> Option<TimeOfDay> {
     if matches!(text, "24:00" | "24:00:00") {
-        return Some(None);
+        return Some(TimeOfDay::EndOfDay);
     }
     let mut parts = text.split(':');
     let mut part = || {
@@ -214,7 +225,7 @@ fn read_time(text: &str) -> Option<Option<Time>> {
     };
     let (hour, minute) = (part()?, part()?);
     let second = if text.len() > 5 { part()? } else { 0 };
-    (parts.next().is_none()).then(|| Time::new(hour, minute, second, 0).ok()).flatten().map(Some)
+    (parts.next().is_none()).then(|| Time::new(hour, minute, second, 0).ok()).flatten().map(TimeOfDay::At)
 }
 
 /// The zone, from the time zone data that is part of the program, so that every machine answers the same.

@@ -340,19 +340,17 @@ proptest! {
         for (what, person, passes) in steps {
             clock += passes;
             let by = who(people[person], &["lead"]);
-            let changes = match what {
-                0 => approval.tick(after(clock)),
-                _ => {
-                    let choice = match what { 1 | 2 => grant(), 3 => deny(), _ => overriding() };
-                    match approval.decide(&choice, &by, Digest::of(b"asked"), after(clock)) {
-                        Ok(Ruling::Changes(changes)) => {
-                            prop_assert!(approval.ended().is_none(), "no change after the end");
-                            prop_assert_ne!(person, 5, "the requester decided");
-                            changes
-                        }
-                        _ => Vec::new(),
-                    }
-                }
+            let choice = match what { 1 | 2 => grant(), 3 => deny(), _ => overriding() };
+            let changes = if what == 0 {
+                approval.tick(after(clock))
+            } else if let Ok(Ruling::Changes(changes)) =
+                approval.decide(&choice, &by, Digest::of(b"asked"), after(clock))
+            {
+                prop_assert!(approval.ended().is_none(), "no change after the end");
+                prop_assert_ne!(person, 5, "the requester decided");
+                changes
+            } else {
+                Vec::new()
             };
             for change in changes {
                 approval.apply(&change);
