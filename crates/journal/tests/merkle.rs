@@ -1,5 +1,6 @@
 //! The tree against vectors of others, and against another implementation.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 use std::path::{Path, PathBuf};
 

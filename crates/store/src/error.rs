@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use journal::JournalError;
-use model::{Code, code::journal as codes};
+use model::{Code, Coded, code::journal as codes};
 use rusqlite::ErrorCode;
 
 /// Makes the journal's error of SQLite's, saying what was being done to which file.
@@ -20,6 +20,11 @@ pub(crate) fn from_sqlite(path: &Path, doing: &str, error: &rusqlite::Error) -> 
         _ => (codes::STORE_IO, "aedile doctor".to_owned()),
     };
     JournalError::Storage { code, what: format!("{doing} {shown}: {error}"), hint: Some(hint) }
+}
+
+/// Makes the journal's error of any other that has a code.
+pub(crate) fn from_coded(error: &impl Coded) -> JournalError {
+    JournalError::Storage { code: error.code(), what: error.to_string(), hint: error.hint() }
 }
 
 /// Makes the journal's error of one from the file system.

@@ -398,7 +398,7 @@ impl SqliteJournal {
     }
 }
 
-fn checkpoints(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<CheckpointRow>> {
+pub(crate) fn checkpoints(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<CheckpointRow>> {
     connection
         .prepare_cached("SELECT * FROM checkpoints ORDER BY size DESC LIMIT ?1")?
         .query_map([clamp(limit.min(QUERY_ROWS_MAX) as u64)], |row| {
