@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
 mod conformance;
+mod guests;
 mod tidy;
 
 use std::path::Path;
@@ -55,6 +56,12 @@ const TASKS: &[Task] = &[
         arguments: "[SEED] [--worlds N]",
         does: "live seeded worlds of crash and concurrency; one seed prints its history",
         run: Run::Cargo(&["run", "--quiet", "--package", "simulator", "--"]),
+    },
+    Task {
+        words: &["guests"],
+        arguments: "[--check | encode MODULE COMPONENT]",
+        does: "build the WASM guests, or compare them with what is checked in",
+        run: Run::Here(guests::run),
     },
     Task {
         words: &["bench"],
