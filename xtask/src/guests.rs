@@ -36,7 +36,7 @@ impl From<std::io::Error> for Stop {
 }
 
 /// Runs the task: no argument builds, `--check` compares, `encode MODULE COMPONENT` makes a component of a module.
-pub fn run(args: &[String]) -> ExitCode {
+pub(crate) fn run(args: &[String]) -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."));
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args.as_slice() {

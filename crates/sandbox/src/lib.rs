@@ -53,6 +53,7 @@ pub use grants::{Grant, Grants, HostGrant, KvGrant};
 pub use limits::Limits;
 pub use module::{Description, Module, Output};
 pub use sandbox::{Config, Sandbox};
+pub use semver::Version;
 pub use services::{
     BoxFuture, HttpError, HttpRequest, HttpResponse, Level, NoServices, ServiceError, Services,
 };

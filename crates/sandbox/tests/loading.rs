@@ -146,6 +146,13 @@ fn the_catalog_finds_actions_by_name_and_version() {
     assert_eq!(catalog.digest("echo", "0.1.0"), Some(digest));
     assert_eq!(catalog.iter().count(), 3);
 
+    for version in ["0.9.0", "0.10.0", "0.11.0-rc.1"] {
+        catalog.add("many", version, digest, &path).unwrap();
+    }
+    assert_eq!(catalog.newest("many").unwrap().to_string(), "0.10.0");
+    assert_eq!(catalog.newest("nobody"), None);
+    assert!(catalog.add("echo", "latest", digest, &path).is_err());
+
     let sandbox = common::sandbox();
     let module = catalog.module(&sandbox, "echo", "0.1.0").unwrap();
     assert_eq!(module.digest(), digest);
