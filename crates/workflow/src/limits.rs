@@ -18,7 +18,7 @@ pub const EXPRESSION_NESTING: usize = 64;
 /// Most tokens in a jq expression.
 pub const EXPRESSION_TOKENS: usize = 2_000;
 /// Most work of one evaluation, in units of about one step of the interpreter.
-pub const EVALUATION_STEPS: u64 = 1_000_000;
+pub const EVALUATION_STEPS: u64 = 300_000;
 /// Most stack of one evaluation in bytes; threads that evaluate need twice that.
 pub const EVALUATION_STACK: usize = 768 * 1024;
 /// Longest text made by one evaluation in bytes.

@@ -6,7 +6,7 @@ use model::code::workflow as code;
 
 use super::model::{Call, Http, Kind, OpenApi, Process, Run};
 use super::reader::{Fields, Reader, Spot, closest};
-use super::source::{Data, Mark, Node};
+use super::source::{Data, from_value};
 use super::tasks::Names;
 use crate::action_input::{HttpOutput, ProcessReturn};
 use crate::catalog::{Function, split};
@@ -43,6 +43,7 @@ impl Reader<'_> {
             name if self.known.functions.contains(name) => {
                 Some(Call::Function { name: name.into(), with: self.arguments(with.as_ref())? })
             }
+            "echo" if self.ritual => Some(Call::Echo(self.arguments(with.as_ref())?)),
             "approval" => {
                 let with = self.approval(with.as_ref()?)?;
                 return Some(("approval", Kind::Call(Call::Approval(with))));
@@ -368,23 +369,4 @@ impl Reader<'_> {
             input: self.template_field(&fields, "input"),
         })
     }
-}
-
-/// JSON as a tree, all of it at one place.
-pub(super) fn from_value(value: &serde_json::Value, at: Mark) -> Node {
-    use serde_json::Value;
-    let data = match value {
-        Value::Null => Data::Null,
-        Value::Bool(bool) => Data::Bool(*bool),
-        Value::Number(number) => Data::Number(number.clone()),
-        Value::String(text) => Data::Text(text.clone()),
-        Value::Array(items) => Data::List(items.iter().map(|item| from_value(item, at)).collect()),
-        Value::Object(members) => Data::Map(
-            members
-                .iter()
-                .map(|(key, member)| (super::source::Key { text: key.clone(), at }, from_value(member, at)))
-                .collect(),
-        ),
-    };
-    Node { at, data }
 }

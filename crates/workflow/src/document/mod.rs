@@ -72,6 +72,7 @@ pub fn load_with(file: &str, text: &str, resolver: &dyn Resolver) -> (Option<Wor
         }
     };
     let mut reader = Reader::new(file, resolver);
+    reader.ritual = dialect == Dialect::Ritual;
     let workflow = reader.workflow(&node, dialect);
     let mut found = reader.found;
     found.sort_by_key(|diagnostic| (diagnostic.location.line, diagnostic.location.column));

@@ -75,6 +75,8 @@ pub(super) struct Reader<'r> {
     pub(super) found: Vec<Diagnostic>,
     pub(super) resolver: &'r dyn Resolver,
     pub(super) mode: Mode,
+    /// The document was written in the older dialect, which has functions of its own.
+    pub(super) ritual: bool,
     pub(super) known: Known,
     /// Catalog functions that are tasks, read once each.
     pub(super) fragments: HashMap<Arc<str>, Arc<super::model::Task>>,
@@ -91,6 +93,7 @@ impl<'r> Reader<'r> {
             found: Vec::new(),
             resolver,
             mode: Mode::Strict,
+            ritual: false,
             known: Known::default(),
             fragments: HashMap::new(),
             scope: Vec::new(),

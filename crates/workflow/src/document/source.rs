@@ -303,6 +303,24 @@ fn number(text: &str) -> Option<Number> {
     shaped.then(|| text.parse::<f64>().ok()).flatten().and_then(Number::from_f64)
 }
 
+/// JSON as a tree, all of it at one place.
+pub(crate) fn from_value(value: &Value, at: Mark) -> Node {
+    let data = match value {
+        Value::Null => Data::Null,
+        Value::Bool(bool) => Data::Bool(*bool),
+        Value::Number(number) => Data::Number(number.clone()),
+        Value::String(text) => Data::Text(text.clone()),
+        Value::Array(items) => Data::List(items.iter().map(|item| from_value(item, at)).collect()),
+        Value::Object(members) => Data::Map(
+            members
+                .iter()
+                .map(|(key, member)| (Key { text: key.clone(), at }, from_value(member, at)))
+                .collect(),
+        ),
+    };
+    Node { at, data }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

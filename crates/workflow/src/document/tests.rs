@@ -190,3 +190,43 @@ fn workflows_can_be_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Workflow>();
 }
+
+/// The corpus of the fuzz target, which starts from these.
+fn corpus() -> Vec<String> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/workflow_load");
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut texts: Vec<String> =
+        entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+    texts.sort();
+    texts
+}
+
+#[test]
+fn the_fuzz_corpus_gives_a_workflow_or_a_reason() {
+    let all = corpus();
+    assert!(all.len() >= 5);
+    let loaded = all.iter().filter(|text| load("w.yaml", text).0.is_some()).count();
+    assert_eq!(loaded, 2, "the two documents of the corpus that are right");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+
+    /// A document cut short, or with a piece of it somewhere else, never panics.
+    #[test]
+    fn mangled_documents_give_a_workflow_or_a_reason(which in 0_usize..5, cut in 0.0..1.0_f64, from in 0.0..1.0_f64) {
+        let all = corpus();
+        let text = &all[which % all.len()];
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let place = |part: f64| {
+            let mut place = (text.len() as f64 * part) as usize;
+            while !text.is_char_boundary(place) {
+                place -= 1;
+            }
+            place
+        };
+        let mangled = format!("{}{}", &text[..place(cut)], &text[place(from)..]);
+        let (workflow, found) = load("w.yaml", &mangled);
+        proptest::prop_assert!(workflow.is_some() || !found.is_empty());
+    }
+}

@@ -77,7 +77,7 @@ pub(super) fn metered(body: Term<&str>) -> Term<&str> {
 pub(super) fn term<'s>(tree: Term<&'s str>, uses: &mut Uses<'s>) -> Term<&'s str> {
     let boxed = |tree: Box<Term<&'s str>>, uses: &mut Uses<'s>| Box::new(term(*tree, uses));
     match tree {
-        Term::Recurse => pipe(Term::Recurse, call(TICK)),
+        Term::Recurse => pipe(call(FITS), pipe(Term::Recurse, call(TICK))),
         Term::Str(format, parts) => {
             if let Some(format) = format {
                 uses.call(format);

@@ -145,6 +145,10 @@ fn charge<'a>(context: &Ctx<'a, Jq>, steps: u64) -> Result<(), Exn<'a, Val>> {
     context.data().meter.charge(steps).map_err(Exn::from)
 }
 
+fn fits<'a>(context: &Ctx<'a, Jq>, value: &Val) -> Result<(), Exn<'a, Val>> {
+    context.data().meter.fits(value).map_err(Exn::from)
+}
+
 /// jaq's natives without those that see the world, and the meters.
 pub(super) fn natives() -> impl Iterator<Item = Fun<Jq>> {
     let theirs = jaq_core::funs::<Jq>().chain(jaq_std::funs::<Jq>()).chain(jaq_json::funs::<Jq>()).filter(
@@ -169,12 +173,21 @@ fn ours() -> Vec<Fun<Jq>> {
         Ok(()) => update(cv.1),
         Err(error) => box_once(Err(error)),
     });
+    let fits = Native::new(|cv| {
+        let fits = fits(&cv.0, &cv.1);
+        box_once(fits.map(|()| cv.1))
+    })
+    .with_paths(|cv| {
+        let fits = fits(&cv.0, &cv.1.0);
+        box_once(fits.map(|()| cv.1))
+    })
+    .with_update(|cv, update| match fits(&cv.0, &cv.1) {
+        Ok(()) => update(cv.1),
+        Err(error) => box_once(Err(error)),
+    });
     vec![
         (TICK, v(0), tick),
-        run::<Jq>((FITS, v(0), |cv| {
-            let fits = cv.0.data().meter.fits(&cv.1);
-            box_once(fits.map(|()| cv.1).map_err(Exn::from))
-        })),
+        (FITS, v(0), fits),
         run::<Jq>((ADD, v(2), |mut cv| {
             let (right, left) = (cv.0.pop_var(), cv.0.pop_var());
             box_once(add(cv.0.data().meter, left, right).map_err(Exn::from))

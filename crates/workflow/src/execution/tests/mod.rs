@@ -1,8 +1,10 @@
+mod conformance;
 mod driver;
 mod effects;
 mod events;
 mod flow;
 mod replay;
+mod rituals;
 mod trying;
 
 use self::driver::{Driver, run, workflow};
