@@ -44,6 +44,7 @@
 mod access;
 mod approval;
 mod chains;
+pub mod compact;
 mod decide;
 mod decision;
 mod document;
@@ -61,7 +62,6 @@ mod schema;
 mod set;
 mod source;
 pub mod testing;
-pub mod wards;
 mod window;
 
 pub use access::{Access, ActAsError};

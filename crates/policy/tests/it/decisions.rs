@@ -1,7 +1,7 @@
 //! Rules, grants, quotas, windows and what wins.
 
 use model::Verdict;
-use policy::{Cause, NothingUsed, PolicySet, QuotaLedger, QuotaUnavailable, QuotaView, Request, wards};
+use policy::{Cause, NothingUsed, PolicySet, QuotaLedger, QuotaUnavailable, QuotaView, Request, compact};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -80,7 +80,7 @@ fn workflows_24_the_limit_holds_over_processes_because_uses_come_from_the_journa
 }
 
 fn imported(text: &str, tenancy: bool) -> PolicySet {
-    set(&wards::to_yaml(&wards::import(text).unwrap(), tenancy))
+    set(&compact::to_yaml(&compact::import(text).unwrap(), tenancy))
 }
 
 fn allowed_of(set: &PolicySet, ledger: &mut QuotaLedger, facts: &policy::Facts, tries: usize) -> usize {
@@ -109,7 +109,7 @@ fn workflows_25_a_malformed_entry_is_refused_with_its_index() {
         ("LOCAL:a=1:60", 0),
         ("GLOBAL:a b=1:60", 0),
     ] {
-        assert_eq!(wards::import(text).unwrap_err().index, index, "{text}");
+        assert_eq!(compact::import(text).unwrap_err().index, index, "{text}");
     }
 }
 

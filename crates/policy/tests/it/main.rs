@@ -7,6 +7,7 @@ mod access;
 mod approvals;
 mod decisions;
 mod documents;
+mod examples_in_docs;
 mod rego;
 mod replay;
 mod schemas;

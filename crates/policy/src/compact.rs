@@ -7,7 +7,7 @@ use crate::limits;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ward {
+pub struct CompactQuota {
     /// The tenant it is for; `None`: everybody without an entry of their own.
     pub tenant: Option<String>,
     /// Kind of action; `*` for all.
@@ -21,7 +21,7 @@ pub struct Ward {
 /// An entry that cannot be read. Nothing is imported then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry at index {index} (`{entry}`): {why}")]
-pub struct WardError {
+pub struct CompactError {
     /// Which entry, from 0.
     pub index: usize,
     /// The entry.
@@ -33,27 +33,27 @@ pub struct WardError {
 /// Reads all entries.
 ///
 /// ```
-/// let wards = policy::wards::import("GLOBAL:http.call=5:60,TENANT:acme:http.call=1:60").unwrap();
-/// assert_eq!(wards[1].tenant.as_deref(), Some("acme"));
-/// assert_eq!(policy::wards::import("GLOBAL:http.call=5:60,oops").unwrap_err().index, 1);
+/// let quotas = policy::compact::import("GLOBAL:http.call=5:60,TENANT:acme:http.call=1:60").unwrap();
+/// assert_eq!(quotas[1].tenant.as_deref(), Some("acme"));
+/// assert_eq!(policy::compact::import("GLOBAL:http.call=5:60,oops").unwrap_err().index, 1);
 /// ```
-pub fn import(text: &str) -> Result<Vec<Ward>, WardError> {
-    let mut wards: Vec<Ward> = Vec::new();
+pub fn import(text: &str) -> Result<Vec<CompactQuota>, CompactError> {
+    let mut quotas: Vec<CompactQuota> = Vec::new();
     for (index, entry) in text.split(',').enumerate() {
-        let refuse = |why| WardError { index, entry: entry.trim().to_owned(), why };
+        let refuse = |why| CompactError { index, entry: entry.trim().to_owned(), why };
         if index == limits::ENTRIES {
             return Err(refuse("there are too many entries"));
         }
-        let ward = read(entry.trim()).map_err(refuse)?;
-        if wards.iter().any(|other| other.tenant == ward.tenant && other.kind == ward.kind) {
+        let quota = read(entry.trim()).map_err(refuse)?;
+        if quotas.iter().any(|other| other.tenant == quota.tenant && other.kind == quota.kind) {
             return Err(refuse("the same scope and kind stand twice"));
         }
-        wards.push(ward);
+        quotas.push(quota);
     }
-    Ok(wards)
+    Ok(quotas)
 }
 
-fn read(entry: &str) -> Result<Ward, &'static str> {
+fn read(entry: &str) -> Result<CompactQuota, &'static str> {
     let (scope, amounts) = entry
         .split_once('=')
         .ok_or("expected GLOBAL:KIND=LIMIT:SECONDS or TENANT:NAME:KIND=LIMIT:SECONDS")?;
@@ -75,29 +75,29 @@ fn read(entry: &str) -> Result<Ward, &'static str> {
     if !plain(kind) || tenant.is_some_and(|tenant| !plain(tenant)) {
         return Err("names are letters, digits and ._-");
     }
-    Ok(Ward { tenant: tenant.map(str::to_owned), kind: kind.to_owned(), limit, window_seconds })
+    Ok(CompactQuota { tenant: tenant.map(str::to_owned), kind: kind.to_owned(), limit, window_seconds })
 }
 
 /// The entries as the `quotas` section of `policy.yaml`. With `tenancy` every tenant has counters of its own,
 /// without it all share one per kind.
-pub fn to_yaml(wards: &[Ward], tenancy: bool) -> String {
+pub fn to_yaml(quotas: &[CompactQuota], tenancy: bool) -> String {
     let per = if tenancy { "[kind, tenant]" } else { "[kind]" };
     let mut out = String::from("quotas:\n");
-    for ward in wards {
+    for quota in quotas {
         let mut scope = Vec::new();
-        if ward.kind != "*" {
-            scope.push(format!("action: \"{}\"", ward.kind));
+        if quota.kind != "*" {
+            scope.push(format!("action: \"{}\"", quota.kind));
         }
-        if let Some(tenant) = &ward.tenant {
+        if let Some(tenant) = &quota.tenant {
             scope.push(format!("tenant: \"{tenant}\""));
         }
         // writing to a String cannot fail
         let _ = writeln!(
             out,
-            "  - group: wards\n    match: {{{}}}\n    limit: {}\n    window: PT{}S\n    per: {per}",
+            "  - group: imported\n    match: {{{}}}\n    limit: {}\n    window: PT{}S\n    per: {per}",
             scope.join(", "),
-            ward.limit,
-            ward.window_seconds,
+            quota.limit,
+            quota.window_seconds,
         );
     }
     out
