@@ -29,7 +29,8 @@ fn main() {
         let Ok(text) = std::fs::read_to_string(path) else { continue };
         let start = std::time::Instant::now();
         let report = cue::conformance::run_archive(&text);
-        let topic = path.parent().and_then(|p| p.file_name()).map_or(String::new(), |n| n.to_string_lossy().into());
+        let topic =
+            path.parent().and_then(|p| p.file_name()).map_or(String::new(), |n| n.to_string_lossy().into());
         let slot = topics.entry(topic).or_default();
         if start.elapsed().as_millis() > 500 {
             println!("SLOW {} {:?}", path.display(), start.elapsed());
@@ -40,7 +41,8 @@ fn main() {
                 Some(why) => {
                     slot.1 += 1;
                     if list {
-                        let head: String = o.assertion.lines().next().unwrap_or("").chars().take(70).collect();
+                        let head: String =
+                            o.assertion.lines().next().unwrap_or("").chars().take(70).collect();
                         let why: String = why.chars().take(260).collect();
                         println!("{} :: {} :: {head} :: {why}", path.display(), o.path);
                     }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub enum Code {
     /// The value contradicts itself and no more information can mend it.
     Eval,
+    /// The source says so, with `error("...")`.
+    User,
     /// A struct or list that contains itself.
     StructuralCycle,
     /// More information could make it a value.
@@ -28,6 +30,7 @@ impl Code {
     pub fn name(self) -> &'static str {
         match self {
             Self::Eval => "eval",
+            Self::User => "user",
             Self::StructuralCycle => "structural_cycle",
             Self::Incomplete => "incomplete",
             Self::Cycle => "cycle",

@@ -88,7 +88,8 @@ impl<'a> Compiler<'a> {
         let id = u32::try_from(program.packages.len()).unwrap_or(u32::MAX);
         program.packages.push(PackageIr { files: Vec::new() });
         let kept: Vec<&SourceFile> = files.iter().filter(|f| self.wanted(&f.file)).collect();
-        let units: Vec<Unit<'_>> = kept.iter().map(|f| Unit { file: &f.file, text: f.text.clone() }).collect();
+        let units: Vec<Unit<'_>> =
+            kept.iter().map(|f| Unit { file: &f.file, text: f.text.clone() }).collect();
         for unit in &units {
             program.short_circuit |= has_experiment(unit.file, "shortcircuit");
         }
@@ -130,7 +131,8 @@ impl<'a> Compiler<'a> {
             let mut sources = Vec::new();
             for (name, text) in self.loader.cue_files(&dir)? {
                 let base = name.rsplit('/').next().unwrap_or(&name);
-                if base.ends_with("_test.cue") || base.ends_with("_tool.cue") || base.starts_with(['_', '.']) {
+                if base.ends_with("_test.cue") || base.ends_with("_tool.cue") || base.starts_with(['_', '.'])
+                {
                     continue;
                 }
                 let source = SourceFile::new(&name, &text).map_err(|e| e.to_string())?;
@@ -147,12 +149,16 @@ impl<'a> Compiler<'a> {
             self.done.insert(path.to_owned(), id);
             return Ok(Imported::Package(id));
         }
-        Err(format!("cannot find package {path:?}: it is neither in this module nor vendored in cue.mod (registries are not used)"))
+        Err(format!(
+            "cannot find package {path:?}: it is neither in this module nor vendored in cue.mod (registries are not used)"
+        ))
     }
 
     /// The directories an import path may be in, relative to the module root.
     fn directories(&self, location: &str) -> Result<Vec<String>, String> {
-        if location.split('/').any(|part| part == ".." || part == "." || part.is_empty()) || location.contains('\\') {
+        if location.split('/').any(|part| part == ".." || part == "." || part.is_empty())
+            || location.contains('\\')
+        {
             return Err(format!("invalid import path {location:?}"));
         }
         let mut dirs = Vec::new();
@@ -176,7 +182,8 @@ impl<'a> Compiler<'a> {
 fn default_package(location: &str, sources: &[SourceFile]) -> Option<String> {
     let base = location.rsplit('/').next().unwrap_or(location);
     let base = base.split('@').next().unwrap_or(base);
-    let names: Vec<&String> = sources.iter().filter_map(|s| s.file.package.as_ref().map(|p| &p.name)).collect();
+    let names: Vec<&String> =
+        sources.iter().filter_map(|s| s.file.package.as_ref().map(|p| &p.name)).collect();
     if names.iter().any(|n| *n == base) {
         return Some(base.to_owned());
     }

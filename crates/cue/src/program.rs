@@ -71,7 +71,8 @@ impl Labels {
     /// The label an identifier stands for; hidden ones belong to a package.
     pub(crate) fn ident(&mut self, text: &str, package: u32) -> Label {
         let kind = ident_kind(text);
-        let package = if matches!(kind, LabelKind::Hidden | LabelKind::HiddenDefinition) { package } else { 0 };
+        let package =
+            if matches!(kind, LabelKind::Hidden | LabelKind::HiddenDefinition) { package } else { 0 };
         self.intern(text, kind, package)
     }
 

@@ -17,7 +17,9 @@ pub(super) fn len(c: &mut Call<'_>) -> Outcome {
             let eval = &*c.eval;
             let count = eval.node(node).arcs.iter().filter(|(l, n)| {
                 let arc = eval.node(*n);
-                arc.constraint == Constraint::Member && !arc.conjuncts.is_empty() && eval.program.labels.is_regular(*l)
+                arc.constraint == Constraint::Member
+                    && !arc.conjuncts.is_empty()
+                    && eval.program.labels.is_regular(*l)
             });
             let count = count.count();
             if eval.node(node).shape == Shape::Plain {
@@ -108,7 +110,7 @@ pub(super) fn rem(c: &mut Call<'_>) -> Outcome {
 
 pub(super) fn error(c: &mut Call<'_>) -> Outcome {
     let message = c.text(0).unwrap_or_else(|_| "error".to_owned());
-    let mut bottom = crate::value::Bottom::new(crate::error::Code::Eval, message);
+    let mut bottom = crate::value::Bottom::new(crate::error::Code::User, message);
     bottom.at.push(c.at);
     Ok(Value::Bottom(Arc::new(bottom)))
 }

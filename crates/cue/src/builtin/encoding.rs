@@ -72,7 +72,8 @@ pub(super) fn yaml_marshal_stream(c: &mut Call<'_>) -> Outcome {
 }
 
 fn yaml_of(c: &Call<'_>) -> Result<Data, Fail> {
-    let mut documents = data::yaml::parse(&c.text(0)?).map_err(|e| Fail::Eval(format!("invalid YAML: {e}")))?;
+    let mut documents =
+        data::yaml::parse(&c.text(0)?).map_err(|e| Fail::Eval(format!("invalid YAML: {e}")))?;
     Ok(if documents.len() == 1 { documents.remove(0) } else { Data::List(documents) })
 }
 

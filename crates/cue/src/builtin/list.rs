@@ -34,7 +34,10 @@ pub(super) fn concat(c: &mut Call<'_>) -> Outcome {
             None => {
                 return Err(match c.eval.node_value(node) {
                     Value::Bottom(b) => Fail::Bottom(b),
-                    v if v.is_scalar() => Fail::Eval(format!("invalid list element {i}: cannot use value {} as list", c.eval.describe(&v))),
+                    v if v.is_scalar() => Fail::Eval(format!(
+                        "invalid list element {i}: cannot use value {} as list",
+                        c.eval.describe(&v)
+                    )),
                     v => Fail::Incomplete(format!("non-concrete list element {i}: {}", c.eval.describe(&v))),
                 });
             }

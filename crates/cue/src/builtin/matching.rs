@@ -1,9 +1,6 @@
 //! `matchN`, `matchIf` and package `struct`'s checks: does a value satisfy a constraint?
 
 use super::{Call, Fail, Outcome};
-use crate::eval::node::{NO_ENV, NO_NODE};
-use crate::program::Ir;
-use crate::syntax::ast::BinaryOp;
 use crate::value::Value;
 
 /// How a value relates to a constraint.
@@ -20,11 +17,9 @@ pub(super) fn fit(c: &mut Call<'_>, value: &Value, constraint: &Value) -> Fit {
     if let Value::Bottom(_) = constraint {
         return Fit::No;
     }
-    let (source, span) = c.eval.program.spans[c.at as usize];
     let a = c.eval.value_expr(value.clone(), c.at);
     let b = c.eval.value_expr(constraint.clone(), c.at);
-    let both = c.eval.program.push(Ir::Binary(BinaryOp::And, a, b), source, span);
-    let node = c.eval.anonymous(NO_NODE, both, NO_ENV);
+    let node = c.eval.checked_pair(a, b);
     c.eval.complete(node);
     match c.eval.unfinished(node) {
         Some(code) if code.is_incomplete() => Fit::NotYet,

@@ -9,7 +9,9 @@ use crate::value::Value;
 
 fn float(c: &Call<'_>, f: impl Fn(f64) -> f64) -> Outcome {
     let x = f(c.number(0)?.to_f64());
-    Number::from_f64(x).map(Value::number).ok_or_else(|| Fail::Eval("result is not a finite number".to_owned()))
+    Number::from_f64(x)
+        .map(Value::number)
+        .ok_or_else(|| Fail::Eval("result is not a finite number".to_owned()))
 }
 
 macro_rules! floats {
@@ -80,7 +82,9 @@ pub(super) fn pow(c: &mut Call<'_>) -> Outcome {
         return Ok(Value::number(inverse));
     }
     let r = x.to_f64().powf(y.to_f64());
-    Number::from_f64(r).map(Value::number).ok_or_else(|| Fail::Eval("result is not a finite number".to_owned()))
+    Number::from_f64(r)
+        .map(Value::number)
+        .ok_or_else(|| Fail::Eval("result is not a finite number".to_owned()))
 }
 
 pub(super) fn multiple_of(c: &mut Call<'_>) -> Outcome {
@@ -91,7 +95,9 @@ pub(super) fn multiple_of(c: &mut Call<'_>) -> Outcome {
 
 fn two(c: &Call<'_>, f: impl Fn(f64, f64) -> f64) -> Outcome {
     let r = f(c.number(0)?.to_f64(), c.number(1)?.to_f64());
-    Number::from_f64(r).map(Value::number).ok_or_else(|| Fail::Eval("result is not a finite number".to_owned()))
+    Number::from_f64(r)
+        .map(Value::number)
+        .ok_or_else(|| Fail::Eval("result is not a finite number".to_owned()))
 }
 
 pub(super) fn atan2(c: &mut Call<'_>) -> Outcome {

@@ -4,8 +4,8 @@ mod core;
 mod crypto;
 mod encoding;
 mod list;
-mod math;
 mod matching;
+mod math;
 mod net;
 mod paths;
 mod regexp;
@@ -112,7 +112,12 @@ pub(crate) fn variadic(id: u32) -> Option<usize> {
 }
 
 pub(crate) fn is_close(id: u32) -> bool {
-    get(id).name == "close"
+    matches!(get(id).name, "close" | "__closeAll")
+}
+
+/// Closes what is below, too.
+pub(crate) fn closes_all(id: u32) -> bool {
+    get(id).name == "__closeAll"
 }
 
 pub(crate) fn is_validator(id: u32) -> bool {
@@ -181,6 +186,7 @@ pub(crate) fn predeclared(name: &str) -> Option<Ir> {
         "string" => Value::Kind(Kind::STRING),
         "bytes" => Value::Kind(Kind::BYTES),
         "no_sharing" if name.starts_with("__") => Value::top(),
+        "closeAll" if name.starts_with("__") => Value::Builtin(*INDEX.get("__closeAll")?),
         "len" | "close" | "and" | "or" | "div" | "mod" | "quo" | "rem" | "error" | "matchN" | "matchIf" => {
             Value::Builtin(*INDEX.get(name.trim_start_matches('_'))?)
         }
@@ -195,7 +201,9 @@ fn int_range(name: &str) -> Option<Value> {
     let bits = |text: &str| text.parse::<u32>().ok().filter(|b| [8, 16, 32, 64, 128].contains(b));
     let bound = |op, n: Number| Value::Bound(op, Arc::new(Value::number(n)));
     let (low, high) = match name {
-        "uint" => return Some(Value::Conj([Value::Kind(Kind::INT), bound(BoundOp::Ge, Number::int(0))].into())),
+        "uint" => {
+            return Some(Value::Conj([Value::Kind(Kind::INT), bound(BoundOp::Ge, Number::int(0))].into()));
+        }
         "rune" => (BigInt::from(0), BigInt::from(0x0010_ffff)),
         "float32" | "float64" => {
             let limit = if name == "float32" {

@@ -103,10 +103,16 @@ pub(super) fn fqdn(c: &mut Call<'_>) -> Outcome {
 
 pub(super) fn split_host_port(c: &mut Call<'_>) -> Outcome {
     let text = c.text(0)?;
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| Fail::Eval(format!("address {text}: missing port in address")))?;
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or_else(|| Fail::Eval(format!("address {text}: missing port in address")))?;
     let host = match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']').ok_or_else(|| Fail::Eval(format!("address {text}: missing ']' in address")))?,
-        None if host.contains(':') => return Err(Fail::Eval(format!("address {text}: too many colons in address"))),
+        Some(inner) => inner
+            .strip_suffix(']')
+            .ok_or_else(|| Fail::Eval(format!("address {text}: missing ']' in address")))?,
+        None if host.contains(':') => {
+            return Err(Fail::Eval(format!("address {text}: too many colons in address")));
+        }
         None => host,
     };
     let pair = [host.to_owned(), port.to_owned()];
@@ -173,7 +179,9 @@ pub(super) fn path_unescape(c: &mut Call<'_>) -> Outcome {
 
 pub(super) fn url(c: &mut Call<'_>) -> Outcome {
     let text = c.text(0)?;
-    let ok = !text.contains(|ch: char| ch.is_control() || ch == ' ') && !text.starts_with(':') && unescape(&text, false).is_ok();
+    let ok = !text.contains(|ch: char| ch.is_control() || ch == ' ')
+        && !text.starts_with(':')
+        && unescape(&text, false).is_ok();
     Ok(Value::Bool(ok))
 }
 

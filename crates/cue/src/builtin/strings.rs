@@ -32,7 +32,11 @@ fn each_word(text: &str, f: impl Fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut start = true;
     for ch in text.chars() {
-        if start { out.push_str(&f(ch)) } else { out.push(ch) }
+        if start {
+            out.push_str(&f(ch))
+        } else {
+            out.push(ch)
+        }
         start = ch.is_whitespace();
     }
     out

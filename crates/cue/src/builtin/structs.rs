@@ -8,7 +8,9 @@ fn count(c: &Call<'_>) -> Result<usize, Fail> {
     let node = c.node(0)?;
     let fields = c.eval.node(node).arcs.iter().filter(|(label, arc)| {
         let arc = c.eval.node(*arc);
-        arc.constraint == Constraint::Member && !arc.conjuncts.is_empty() && c.eval.program.labels.is_regular(*label)
+        arc.constraint == Constraint::Member
+            && !arc.conjuncts.is_empty()
+            && c.eval.program.labels.is_regular(*label)
     });
     Ok(fields.count())
 }
@@ -20,7 +22,11 @@ pub(super) fn min_fields(c: &mut Call<'_>) -> Outcome {
     }
     let message = format!("len(fields) < MinFields({want}) ({have} < {want})");
     let node = c.node(0)?;
-    Err(if c.eval.is_closed(node) && !c.eval.may_gain_fields(node) { Fail::Eval(message) } else { Fail::Incomplete(message) })
+    Err(if c.eval.is_closed(node) && !c.eval.may_gain_fields(node) {
+        Fail::Eval(message)
+    } else {
+        Fail::Incomplete(message)
+    })
 }
 
 pub(super) fn max_fields(c: &mut Call<'_>) -> Outcome {

@@ -1,18 +1,30 @@
 //! The tables of builtins, their packages and constants.
 
-use super::{Builtin, Constant, core, crypto, encoding, list, matching, math, net, paths, regexp, strconv, strings, structs, time};
+use super::{
+    Builtin, Constant, core, crypto, encoding, list, matching, math, net, paths, regexp, strconv, strings,
+    structs, time,
+};
 
-const fn b(name: &'static str, params: &'static str, run: fn(&mut super::Call<'_>) -> super::Outcome) -> Builtin {
+const fn b(
+    name: &'static str,
+    params: &'static str,
+    run: fn(&mut super::Call<'_>) -> super::Outcome,
+) -> Builtin {
     Builtin { name, params, validator: false, run }
 }
 
-const fn v(name: &'static str, params: &'static str, run: fn(&mut super::Call<'_>) -> super::Outcome) -> Builtin {
+const fn v(
+    name: &'static str,
+    params: &'static str,
+    run: fn(&mut super::Call<'_>) -> super::Outcome,
+) -> Builtin {
     Builtin { name, params, validator: true, run }
 }
 
-pub(super) static BUILTINS: [Builtin; 210] = [
+pub(super) static BUILTINS: [Builtin; 211] = [
     b("len", "c", core::len),
     b("close", "t", core::close),
+    b("__closeAll", "c", core::close),
     b("and", "l", core::and),
     b("or", "l", core::or),
     b("div", "ii", core::div),

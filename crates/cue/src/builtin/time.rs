@@ -82,7 +82,8 @@ pub(super) fn format_duration(c: &mut Call<'_>) -> Outcome {
 /// Parses an RFC 3339 time as Go does.
 fn timestamp(text: &str) -> Option<jiff::Timestamp> {
     let b = text.as_bytes();
-    let shape = b.len() >= 20 && b[4] == b'-' && b[7] == b'-' && b[10] == b'T' && b[13] == b':' && b[16] == b':';
+    let shape =
+        b.len() >= 20 && b[4] == b'-' && b[7] == b'-' && b[10] == b'T' && b[13] == b':' && b[16] == b':';
     let zone = text.ends_with('Z') || (b.len() > 6 && matches!(b[b.len() - 6], b'+' | b'-'));
     if shape && zone { text.parse().ok() } else { None }
 }

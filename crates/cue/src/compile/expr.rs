@@ -8,8 +8,8 @@ use crate::builtin;
 use crate::number::Number;
 use crate::program::{ClauseIr, ElementIr, Ir, Label};
 use crate::syntax::ast::{
-    BinaryOp, Clause, Comprehension, Element, ElementKind, Expr, ExprKind, Interpolation, Literal, LiteralKind, Span,
-    UnaryOp,
+    BinaryOp, Clause, Comprehension, Element, ElementKind, Expr, ExprKind, Interpolation, Literal,
+    LiteralKind, Span, UnaryOp,
 };
 use crate::syntax::literal;
 use crate::value::{BoundOp, ExprId, Kind, Value};
@@ -41,7 +41,10 @@ impl Compiler<'_, '_> {
             ExprKind::Interpolation(i) => return self.interpolation(i),
             ExprKind::Bottom => {
                 let id = self.push(Ir::Value(Value::Null), span);
-                let mut bottom = crate::value::Bottom::new(crate::error::Code::Eval, "explicit error (_|_ literal) in source");
+                let mut bottom = crate::value::Bottom::new(
+                    crate::error::Code::Eval,
+                    "explicit error (_|_ literal) in source",
+                );
                 bottom.at.push(id);
                 self.program.exprs[id as usize] = Ir::Value(Value::Bottom(Arc::new(bottom)));
                 return id;
@@ -242,7 +245,8 @@ impl Compiler<'_, '_> {
         if name == "_" {
             return self.push(Ir::Value(Value::top()), span);
         }
-        let found = self.scopes.iter().rev().enumerate().find_map(|(up, s)| s.names.get(name).map(|n| (up, *n)));
+        let found =
+            self.scopes.iter().rev().enumerate().find_map(|(up, s)| s.names.get(name).map(|n| (up, *n)));
         if let Some((up, what)) = found {
             return self.name(u32::try_from(up).unwrap_or(u32::MAX), what, span);
         }

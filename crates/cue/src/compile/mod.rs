@@ -123,9 +123,7 @@ impl Compiler<'_, '_> {
 
     fn file(&mut self, unit: &Unit<'_>, shared: &Scope) -> ExprId {
         self.source = u32::try_from(self.program.sources.len()).unwrap_or(u32::MAX);
-        self.program
-            .sources
-            .push(Source { name: unit.file.name.as_str().into(), text: unit.text.clone() });
+        self.program.sources.push(Source { name: unit.file.name.as_str().into(), text: unit.text.clone() });
         self.imports.clear();
         for decl in &unit.file.decls {
             if let DeclKind::Import(list, _) = &decl.kind {
@@ -217,7 +215,9 @@ impl Compiler<'_, '_> {
     fn alias_target(&mut self, field: &Field) -> Option<Name> {
         match &field.label {
             ast::Label::Ident(i) => Some(Name::Field(self.program.labels.ident(&i.name, self.package))),
-            ast::Label::Str(lit) => decode_label(&lit.text).map(|t| Name::Field(self.program.labels.string(&t))),
+            ast::Label::Str(lit) => {
+                decode_label(&lit.text).map(|t| Name::Field(self.program.labels.string(&t)))
+            }
             ast::Label::Interpolation(_) | ast::Label::Paren(..) => {
                 // Filled in when the field itself is compiled.
                 let id = self.push(Ir::Value(Value::Null), field.label.span());

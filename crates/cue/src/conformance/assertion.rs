@@ -144,10 +144,18 @@ fn split_args(body: &str) -> Vec<&str> {
 
 fn parse_test(body: &str) -> Test<'_> {
     let args = split_args(body);
-    let mut test = Test { kind: args.first().copied().unwrap_or(""), at: Vec::new(), code: None, expected: None, finally: false };
+    let mut test = Test {
+        kind: args.first().copied().unwrap_or(""),
+        at: Vec::new(),
+        code: None,
+        expected: None,
+        finally: false,
+    };
     for arg in args.iter().skip(1) {
         let key = arg.split_once('=').filter(|(k, v)| {
-            k.chars().all(|c| c.is_ascii_alphabetic() || c == ':') && !k.is_empty() && !v.starts_with(['=', '~'])
+            k.chars().all(|c| c.is_ascii_alphabetic() || c == ':')
+                && !k.is_empty()
+                && !v.starts_with(['=', '~'])
         });
         match key {
             Some(("at", value)) => test.at = split_path(value),
@@ -196,7 +204,11 @@ fn check(eval: &mut Eval, root: NodeId, attr: &Attribute, path: &[String], repor
         (None, "err") => missing_parent(eval, root, &full, test.code),
         (None, _) => Err("no such field".to_owned()),
     };
-    report.outcomes.push(Outcome { path: full.join("."), assertion: attr.text.clone(), failure: result.err() });
+    report.outcomes.push(Outcome {
+        path: full.join("."),
+        assertion: attr.text.clone(),
+        failure: result.err(),
+    });
 }
 
 fn check_eq(eval: &mut Eval, node: NodeId, test: &Test<'_>) -> Result<(), String> {

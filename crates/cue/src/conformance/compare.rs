@@ -94,21 +94,49 @@ fn detail(value: &Value) -> String {
 
 /// Packages an expected expression calls.
 fn imports(_expected: &Expr) -> Vec<&'static str> {
-    vec!["strings", "list", "struct", "math", "regexp", "strconv", "encoding/json", "encoding/yaml", "time", "net", "math/bits", "encoding/base64", "encoding/hex", "path", "uuid"]
+    vec![
+        "strings",
+        "list",
+        "struct",
+        "math",
+        "regexp",
+        "strconv",
+        "encoding/json",
+        "encoding/yaml",
+        "time",
+        "net",
+        "math/bits",
+        "encoding/base64",
+        "encoding/hex",
+        "path",
+        "uuid",
+    ]
 }
 
-fn compile_in(eval: &mut Eval, _unit: &Unit<'_>, expected: &Expr, text: &str, packages: &mut Vec<&'static str>) -> u32 {
+fn compile_in(
+    eval: &mut Eval,
+    _unit: &Unit<'_>,
+    expected: &Expr,
+    text: &str,
+    packages: &mut Vec<&'static str>,
+) -> u32 {
     let mut file = crate::syntax::ast::File { name: "expected".to_owned(), ..Default::default() };
     let span = expected.span;
     let list = packages
         .iter()
-        .map(|p| crate::syntax::ast::Import { name: None, path: (*p).to_owned(), span, comments: Default::default() })
+        .map(|p| crate::syntax::ast::Import {
+            name: None,
+            path: (*p).to_owned(),
+            span,
+            comments: Default::default(),
+        })
         .collect();
     let decl = |kind| Decl { kind, span, comments: Default::default() };
     file.decls.push(decl(DeclKind::Import(list, true)));
     file.decls.push(decl(DeclKind::Embed(expected.clone())));
-    let mut resolve =
-        |_: &mut Program, path: &str| builtin::package_index(path).map(Imported::Builtin).ok_or_else(String::new);
+    let mut resolve = |_: &mut Program, path: &str| {
+        builtin::package_index(path).map(Imported::Builtin).ok_or_else(String::new)
+    };
     let units = [Unit { file: &file, text: text.into() }];
     let (package, _) = compile::package(&mut eval.program, &units, u32::MAX, &mut resolve);
     let outer = package.files[0];
@@ -139,7 +167,12 @@ fn disjunction(eval: &mut Eval, expected: &Expr, text: &str, id: NodeId, finally
         return Err(mismatch(eval, id, "a disjunction"));
     };
     if list.len() != want.len() {
-        return Err(format!("{} disjuncts, expected {}: {}", list.len(), want.len(), eval.describe(&Value::Node(id))));
+        return Err(format!(
+            "{} disjuncts, expected {}: {}",
+            list.len(),
+            want.len(),
+            eval.describe(&Value::Node(id))
+        ));
     }
     let mut used = vec![false; list.len()];
     for (alternative, marked) in want {
@@ -227,6 +260,7 @@ fn embedded(eval: &mut Eval, e: &Expr, text: &str, id: NodeId, finally: bool) ->
             Some(Value::Bottom(_)) => Ok(()),
             _ => Err(mismatch(eval, id, "_|_")),
         },
+        ExprKind::Ident(name) if name == "_" => Ok(()),
         ExprKind::Call(..) => {
             let validators = eval.node(id).extra.as_ref().map_or(0, |e| e.validators.len());
             let bottom = matches!(eval.node(id).value, Some(Value::Bottom(_)));

@@ -55,7 +55,9 @@ impl Parser<'_> {
             b'"' => self.string().map(Data::String),
             b'-' | b'0'..=b'9' => self.number(),
             _ => {
-                for (word, value) in [("true", Data::Bool(true)), ("false", Data::Bool(false)), ("null", Data::Null)] {
+                for (word, value) in
+                    [("true", Data::Bool(true)), ("false", Data::Bool(false)), ("null", Data::Null)]
+                {
                     if self.text[self.pos..].starts_with(word) {
                         self.pos += word.len();
                         return Ok(value);

@@ -35,7 +35,8 @@ pub enum Data {
 
 /// The expression that makes a piece of data.
 pub(crate) fn to_expr(eval: &mut Eval, data: &Data, at: ExprId) -> ExprId {
-    let (source, span) = eval.program.spans.get(at as usize).copied().unwrap_or((u32::MAX, Default::default()));
+    let (source, span) =
+        eval.program.spans.get(at as usize).copied().unwrap_or((u32::MAX, Default::default()));
     let ir = match data {
         Data::Null => Ir::Value(Value::Null),
         Data::Bool(b) => Ir::Value(Value::Bool(*b)),
@@ -120,7 +121,9 @@ fn from_node(eval: &mut Eval, node: u32, at: ExprId) -> Result<Data, Arc<Bottom>
             Constraint::Member => {}
         }
         let value = eval.node_value(arc);
-        let data = stacker::maybe_grow(crate::limits::RED_ZONE, crate::limits::STACK_CHUNK, || from_value(eval, &value, at));
+        let data = stacker::maybe_grow(crate::limits::RED_ZONE, crate::limits::STACK_CHUNK, || {
+            from_value(eval, &value, at)
+        });
         let data = data.map_err(|b| locate(&b, arc))?;
         match shape {
             Shape::List(_) => items.push(data),

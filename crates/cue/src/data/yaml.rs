@@ -289,5 +289,6 @@ fn is_plain(s: &str) -> bool {
 
 fn looks_like_date(s: &str) -> bool {
     let b = s.as_bytes();
-    b.len() >= 8 && b[..4].iter().all(u8::is_ascii_digit) && b[4] == b'-' || s.contains(':') && s.bytes().all(|b| b.is_ascii_digit() || b == b':')
+    b.len() >= 8 && b[..4].iter().all(u8::is_ascii_digit) && b[4] == b'-'
+        || s.contains(':') && s.bytes().all(|b| b.is_ascii_digit() || b == b':')
 }

@@ -19,7 +19,8 @@ impl Eval {
                 return Value::Bottom(self.bottom(Code::Eval, message, at));
             }
             v => {
-                let message = format!("cannot call non-function {} (type {})", self.program.text(f), self.kind_of(&v));
+                let message =
+                    format!("cannot call non-function {} (type {})", self.program.text(f), self.kind_of(&v));
                 return Value::Bottom(self.bottom(Code::Eval, message, at));
             }
         };
@@ -86,14 +87,24 @@ impl Eval {
                 wrapped.at.push(at);
                 Arc::new(wrapped)
             }
-            Fail::Eval(m) => self.bottom(Code::Eval, format!("error in call to {}: {m}", builtin::name(function)), at),
-            Fail::Incomplete(m) => {
-                self.bottom(Code::Incomplete, format!("error in call to {}: {m}", builtin::name(function)), at)
+            Fail::Eval(m) => {
+                self.bottom(Code::Eval, format!("error in call to {}: {m}", builtin::name(function)), at)
             }
+            Fail::Incomplete(m) => self.bottom(
+                Code::Incomplete,
+                format!("error in call to {}: {m}", builtin::name(function)),
+                at,
+            ),
         })
     }
 
-    fn check_args(&mut self, function: u32, args: &[Value], skip: usize, at: ExprId) -> Result<(), Arc<Bottom>> {
+    fn check_args(
+        &mut self,
+        function: u32,
+        args: &[Value],
+        skip: usize,
+        at: ExprId,
+    ) -> Result<(), Arc<Bottom>> {
         let params = builtin::params(function);
         for (i, arg) in args.iter().enumerate() {
             let Some(param) = params.as_bytes().get(i + skip).copied() else { break };
@@ -102,7 +113,8 @@ impl Eval {
             let name = builtin::name(function);
             if actual.and(kind).is_empty() {
                 let text = self.describe(arg);
-                let message = format!("cannot use {text} (type {actual}) as {kind} in argument {} to {name}", i + 1);
+                let message =
+                    format!("cannot use {text} (type {actual}) as {kind} in argument {} to {name}", i + 1);
                 return Err(self.bottom(Code::Eval, message, at));
             }
             if !arg.is_scalar() && !matches!(arg, Value::Node(_)) {
@@ -115,7 +127,12 @@ impl Eval {
     }
 
     /// Checks a value against a validator.
-    pub(crate) fn run_validator(&mut self, v: &Validator, value: &Value, node: NodeId) -> Result<(), Arc<Bottom>> {
+    pub(crate) fn run_validator(
+        &mut self,
+        v: &Validator,
+        value: &Value,
+        node: NodeId,
+    ) -> Result<(), Arc<Bottom>> {
         let _ = node;
         let mut args = Vec::with_capacity(v.args.len() + 1);
         args.push(value.clone());

@@ -79,7 +79,8 @@ impl Eval {
                 return true;
             }
             let sibling = conjuncts.iter().any(|c| {
-                self.groups.contains(c.origin.groups, l.scope) && !self.groups.contains(c.origin.groups, l.occurrence)
+                self.groups.contains(c.origin.groups, l.scope)
+                    && !self.groups.contains(c.origin.groups, l.occurrence)
             });
             if sibling {
                 return true;

@@ -28,7 +28,7 @@ impl Eval {
                 origin = Origin { groups, chain, ..origin };
             }
             let trail = mix(item.trail, u64::from(body) ^ ((n as u64 + 1) << 33));
-            w.queue.push_back(Item { expr: body, env, origin, trail, choice: item.choice });
+            w.queue.push_back(Item { expr: body, env, origin, trail, ..item });
         }
         Ok(())
     }
@@ -79,7 +79,8 @@ impl Eval {
                 Value::Bool(false) => Ok(()),
                 Value::Bottom(b) => Err(b),
                 v if v.is_scalar() || matches!(v, Value::Node(_)) => {
-                    let message = format!("cannot use {} (type {}) as type bool", self.describe(&v), self.kind_of(&v));
+                    let message =
+                        format!("cannot use {} (type {}) as type bool", self.describe(&v), self.kind_of(&v));
                     Err(self.bottom(Code::Eval, message, *condition))
                 }
                 v => {
@@ -110,7 +111,12 @@ impl Eval {
     }
 
     /// The fields or elements a `for` ranges over.
-    fn range(&mut self, w: &mut Work, env: EnvId, source: ExprId) -> Result<Vec<(Value, NodeId)>, Arc<Bottom>> {
+    fn range(
+        &mut self,
+        w: &mut Work,
+        env: EnvId,
+        source: ExprId,
+    ) -> Result<Vec<(Value, NodeId)>, Arc<Bottom>> {
         let value = self.concrete(env, source);
         let node = match value {
             Value::Node(node) => self.deref(node),
@@ -122,7 +128,11 @@ impl Eval {
             }
             v => {
                 let text = self.describe(&v);
-                return Err(self.bottom(Code::Incomplete, format!("cannot range over {text} (incomplete)"), source));
+                return Err(self.bottom(
+                    Code::Incomplete,
+                    format!("cannot range over {text} (incomplete)"),
+                    source,
+                ));
             }
         };
         let original = self.node(node).original;
@@ -145,7 +155,10 @@ impl Eval {
         let arcs: Vec<_> = self.node(node).arcs.iter().collect();
         for (label, arc) in arcs {
             let n = self.node(arc);
-            if n.constraint != Constraint::Member || n.conjuncts.is_empty() || !self.program.labels.is_regular(label) {
+            if n.constraint != Constraint::Member
+                || n.conjuncts.is_empty()
+                || !self.program.labels.is_regular(label)
+            {
                 continue;
             }
             let key = match label.as_index() {
@@ -213,7 +226,9 @@ impl Eval {
                 self.missing_optional(node, a, env).or_else(|| self.missing_optional(node, b, env))
             }
             Ir::Unary(_, a) | Ir::Selector(a, _) | Ir::Bound2(_, a) => self.missing_optional(node, a, env),
-            Ir::Index(a, b) => self.missing_optional(node, a, env).or_else(|| self.missing_optional(node, b, env)),
+            Ir::Index(a, b) => {
+                self.missing_optional(node, a, env).or_else(|| self.missing_optional(node, b, env))
+            }
             Ir::Call(_, args) => args.iter().find_map(|a| self.missing_optional(node, *a, env)),
             Ir::Interpolation(_, exprs, _) => exprs.iter().find_map(|a| self.missing_optional(node, *a, env)),
             Ir::Comprehension(clauses, ..) => clauses.iter().find_map(|c| match c {

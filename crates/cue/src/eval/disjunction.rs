@@ -33,8 +33,6 @@ impl Eval {
         let at = self.next_pending(w);
         let pending = w.pending.remove(at);
         let mut leaves: Vec<Leaf> = Vec::new();
-        let level = w.choices.len();
-        let mut default_left = false;
         for i in 0..pending.alternatives.len() {
             if self.fatal.is_some() || leaves.len() > self.limits.disjuncts {
                 self.stop(format!("more than {} disjuncts", self.limits.disjuncts));
@@ -50,15 +48,7 @@ impl Eval {
             let mut choices = w.choices.clone();
             choices.push(choice);
             let found = self.guarded(|s| s.attempt_choice(w.node, choices, errors));
-            if mark == Mark::Default && !found.is_empty() {
-                default_left = true;
-            }
             self.merge(&mut leaves, found);
-        }
-        if !default_left {
-            for leaf in &mut leaves {
-                leaf.choices[level].mark = Mark::Open;
-            }
         }
         leaves
     }
@@ -73,7 +63,7 @@ impl Eval {
         for leaf in found {
             let same = leaves.iter().position(|l| {
                 let (a, b) = (l.node, leaf.node);
-                marks(&l.choices) == marks(&leaf.choices) && self.equal_nodes(a, b)
+                same_marks(&l.choices, &leaf.choices) && self.equal_nodes(a, b)
             });
             if same.is_none() {
                 leaves.push(leaf);
@@ -106,7 +96,12 @@ impl Eval {
     }
 
     /// Evaluates a copy of the node with the choices made so far.
-    fn attempt_choice(&mut self, node: NodeId, choices: Vec<Choice>, errors: &mut Vec<Arc<Bottom>>) -> Vec<Leaf> {
+    fn attempt_choice(
+        &mut self,
+        node: NodeId,
+        choices: Vec<Choice>,
+        errors: &mut Vec<Arc<Bottom>>,
+    ) -> Vec<Leaf> {
         if !self.step() {
             return Vec::new();
         }
@@ -120,7 +115,7 @@ impl Eval {
         } else if work.pending.is_empty() {
             self.finish(&mut work);
             self.node_mut(copy).status = Status::Expanded;
-            self.complete_arcs(copy);
+            self.complete_arcs(copy, true);
             match self.failure(copy) {
                 Some(b) if !b.code.is_incomplete() => errors.push(b),
                 _ => leaves.push(Leaf { node: copy, choices: work.choices.clone() }),
@@ -146,7 +141,7 @@ impl Eval {
     }
 
     /// The error that makes a node fail, its own or one below.
-    pub(super) fn failure(&self, id: NodeId) -> Option<Arc<Bottom>> {
+    pub(crate) fn failure(&self, id: NodeId) -> Option<Arc<Bottom>> {
         let node = self.node(self.deref(id));
         if let Some(Value::Bottom(b)) = &node.value {
             return Some(b.clone());
@@ -155,7 +150,7 @@ impl Eval {
     }
 
     /// Makes the node's value from the combinations that are left.
-    fn collect(&mut self, w: &mut Work, leaves: Vec<Leaf>, errors: Vec<Arc<Bottom>>) {
+    fn collect(&mut self, w: &mut Work, mut leaves: Vec<Leaf>, errors: Vec<Arc<Bottom>>) {
         if leaves.is_empty() {
             let bottom = match &self.fatal {
                 Some(b) => b.clone(),
@@ -164,6 +159,7 @@ impl Eval {
             self.node_mut(w.node).value = Some(Value::Bottom(bottom));
             return;
         }
+        drop_dead_marks(&mut leaves);
         let marked: Vec<(NodeId, Mark)> = leaves.iter().map(|l| (l.node, combined(&l.choices))).collect();
         let has_default = marked.iter().any(|(_, m)| *m == Mark::Default);
         let mut defaults: Vec<NodeId> = Vec::new();
@@ -209,8 +205,22 @@ fn empty_disjunction(node: NodeId, mut errors: Vec<Arc<Bottom>>) -> Arc<Bottom> 
     Arc::new(bottom)
 }
 
-fn marks(choices: &[Choice]) -> Mark {
-    combined(choices)
+/// A disjunction none of whose defaults is left has no defaults.
+fn drop_dead_marks(leaves: &mut [Leaf]) {
+    let alive: std::collections::HashSet<u64> = leaves
+        .iter()
+        .flat_map(|l| l.choices.iter().filter(|c| c.mark == Mark::Default).map(|c| c.trail))
+        .collect();
+    for choice in leaves.iter_mut().flat_map(|l| l.choices.iter_mut()) {
+        if choice.mark == Mark::NotDefault && !alive.contains(&choice.trail) {
+            choice.mark = Mark::Dropped;
+        }
+    }
+}
+
+fn same_marks(a: &[Choice], b: &[Choice]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(x, y)| x.trail == y.trail && x.mark == y.mark && x.within == y.within)
 }
 
 fn both(a: Mark, b: Mark) -> Mark {
@@ -228,6 +238,7 @@ fn combined(choices: &[Choice]) -> Mark {
     for (i, choice) in choices.iter().enumerate().rev() {
         let own = match choice.mark {
             Mark::Open => inner[i],
+            Mark::Dropped => Mark::Open,
             Mark::NotDefault => Mark::NotDefault,
             Mark::Default if inner[i] == Mark::NotDefault => Mark::NotDefault,
             Mark::Default => Mark::Default,

@@ -34,7 +34,9 @@ impl Eval {
         if !self.same_extra(a, b) {
             return false;
         }
-        let live = |s: &Self, id: NodeId| s.node(id).arcs.iter().filter(|(_, n)| !s.node(*n).conjuncts.is_empty()).count();
+        let live = |s: &Self, id: NodeId| {
+            s.node(id).arcs.iter().filter(|(_, n)| !s.node(*n).conjuncts.is_empty()).count()
+        };
         if live(self, a) != live(self, b) {
             return false;
         }
@@ -44,7 +46,9 @@ impl Eval {
                 continue;
             }
             let Some(other) = self.node(b).arcs.get(label) else { return false };
-            if self.node(other).conjuncts.is_empty() || self.node(arc).constraint != self.node(other).constraint {
+            if self.node(other).conjuncts.is_empty()
+                || self.node(arc).constraint != self.node(other).constraint
+            {
                 return false;
             }
             if self.node(arc).constraint == Constraint::Optional {

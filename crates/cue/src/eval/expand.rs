@@ -18,7 +18,10 @@ impl Eval {
         match self.node(id).status {
             Status::Busy | Status::Expanded | Status::Done => return,
             Status::Provisional(frame, serial, progress) => {
-                let same = self.frames.get(frame as usize).is_some_and(|f| f.serial == serial && f.progress == progress);
+                let same = self
+                    .frames
+                    .get(frame as usize)
+                    .is_some_and(|f| f.serial == serial && f.progress == progress);
                 if same {
                     self.taint = self.taint.min(frame);
                     return;
@@ -112,7 +115,8 @@ impl Eval {
         node.forward = NO_NODE;
         if let Some(extra) = &mut node.extra {
             let subscribers = std::mem::take(&mut extra.subscribers);
-            **extra = super::node::Extra { subscribers, ..Default::default() };
+            let mute_first = extra.mute_first;
+            **extra = super::node::Extra { subscribers, mute_first, ..Default::default() };
         }
         for i in 0..self.node(id).arcs.len() {
             let (_, arc) = self.node(id).arcs.at(i);
@@ -138,7 +142,13 @@ impl Eval {
     }
 
     /// Adds a conjunct to a field, making the field if needed.
-    pub(super) fn add_arc(&mut self, parent: NodeId, label: Label, constraint: Constraint, conjunct: Conjunct) {
+    pub(super) fn add_arc(
+        &mut self,
+        parent: NodeId,
+        label: Label,
+        constraint: Constraint,
+        conjunct: Conjunct,
+    ) {
         let arc = match self.node(parent).arcs.get(label) {
             Some(arc) => arc,
             None => {
@@ -183,8 +193,16 @@ impl Eval {
             if w.taken < node.conjuncts.len() {
                 let c = node.conjuncts[w.taken];
                 w.taken += 1;
+                let muted = w.taken == 1 && node.extra.as_ref().is_some_and(|e| e.mute_first);
                 let trail = mix(u64::from(c.expr), u64::from(c.env));
-                w.queue.push_back(Item { expr: c.expr, env: c.env, origin: c.origin, trail, choice: None });
+                w.queue.push_back(Item {
+                    expr: c.expr,
+                    env: c.env,
+                    origin: c.origin,
+                    trail,
+                    choice: None,
+                    muted,
+                });
             }
             if let Some(item) = w.queue.pop_front() {
                 self.take(w, item);
@@ -280,8 +298,10 @@ impl Eval {
                 w.saw_struct = true;
                 w.tasks.push(Waiting { task: Task::Comprehension(item), why: None });
             }
-            Ir::Call(f, args) if args.len() == 1 && self.is_close(f) => {
-                let group = self.new_def(item.origin.chain, self.node(w.node).original);
+            Ir::Call(f, args) if args.len() == 1 && self.close_kind(f).is_some() => {
+                let all = self.close_kind(f) == Some(true);
+                let only = if all { NO_NODE } else { self.node(w.node).original };
+                let group = self.new_def(item.origin.chain, only);
                 let groups = self.groups.with(item.origin.groups, group);
                 let inner = item.derive(args[0], item.env, 3);
                 w.queue.push_back(Item { origin: Origin { groups, ..item.origin }, ..inner });
@@ -290,8 +310,12 @@ impl Eval {
         }
     }
 
-    fn is_close(&self, f: ExprId) -> bool {
-        matches!(&self.program.exprs[f as usize], Ir::Value(Value::Builtin(id)) if builtin::is_close(*id))
+    /// Whether a function is `close`, and then whether it closes what is below as well.
+    fn close_kind(&self, f: ExprId) -> Option<bool> {
+        match &self.program.exprs[f as usize] {
+            Ir::Value(Value::Builtin(id)) if builtin::is_close(*id) => Some(builtin::closes_all(*id)),
+            _ => None,
+        }
     }
 
     /// Picks the alternative already chosen, or leaves the disjunction for later.

@@ -156,7 +156,12 @@ impl Eval {
             _ => matches!(limit, Value::Number(_) | Value::String(_) | Value::Bytes(_)),
         };
         if !fits {
-            let message = format!("cannot use {} (type {}) for bound {}", self.describe(&limit), limit.kind(), op.symbol());
+            let message = format!(
+                "cannot use {} (type {}) for bound {}",
+                self.describe(&limit),
+                limit.kind(),
+                op.symbol()
+            );
             return Value::Bottom(self.bottom(Code::Eval, message, at));
         }
         if let (BoundOp::Match | BoundOp::NotMatch, Value::String(pattern)) = (op, &limit)
@@ -190,7 +195,14 @@ impl Eval {
         }
     }
 
-    fn interpolate(&mut self, env: EnvId, parts: &[Vec<u8>], exprs: &[ExprId], bytes: bool, at: ExprId) -> Value {
+    fn interpolate(
+        &mut self,
+        env: EnvId,
+        parts: &[Vec<u8>],
+        exprs: &[ExprId],
+        bytes: bool,
+        at: ExprId,
+    ) -> Value {
         let mut out: Vec<u8> = parts.first().cloned().unwrap_or_default();
         for (i, expr) in exprs.iter().enumerate() {
             match self.concrete(env, *expr) {
@@ -206,12 +218,19 @@ impl Eval {
                 Value::Number(n) => out.extend_from_slice(n.to_string().as_bytes()),
                 Value::Bool(b) => out.extend_from_slice(if b { b"true" } else { b"false" }),
                 v @ (Value::Null | Value::Node(_)) => {
-                    let message =
-                        format!("invalid interpolation: cannot use {} (type {}) as type (bool|string|bytes|number)", self.describe(&v), self.kind_of(&v));
+                    let message = format!(
+                        "invalid interpolation: cannot use {} (type {}) as type (bool|string|bytes|number)",
+                        self.describe(&v),
+                        self.kind_of(&v)
+                    );
                     return Value::Bottom(self.bottom(Code::Eval, message, *expr));
                 }
                 v => {
-                    let message = format!("invalid interpolation: non-concrete value {} (type {})", self.describe(&v), v.kind());
+                    let message = format!(
+                        "invalid interpolation: non-concrete value {} (type {})",
+                        self.describe(&v),
+                        v.kind()
+                    );
                     return Value::Bottom(self.bottom(Code::Incomplete, message, *expr));
                 }
             }
@@ -231,7 +250,14 @@ impl Eval {
         }
     }
 
-    fn slice(&mut self, env: EnvId, base: ExprId, low: Option<ExprId>, high: Option<ExprId>, at: ExprId) -> Value {
+    fn slice(
+        &mut self,
+        env: EnvId,
+        base: ExprId,
+        low: Option<ExprId>,
+        high: Option<ExprId>,
+        at: ExprId,
+    ) -> Value {
         let value = self.concrete(env, base);
         let mut bounds = [None, None];
         for (slot, expr) in bounds.iter_mut().zip([low, high]) {
@@ -243,10 +269,17 @@ impl Eval {
                     None => return self.slice_error(Code::Eval, format!("negative slice index {n}"), at),
                 },
                 v if v.is_scalar() || matches!(v, Value::Node(_)) => {
-                    let message = format!("invalid slice index {} (type {})", self.describe(&v), self.kind_of(&v));
+                    let message =
+                        format!("invalid slice index {} (type {})", self.describe(&v), self.kind_of(&v));
                     return self.slice_error(Code::Eval, message, at);
                 }
-                v => return self.slice_error(Code::Incomplete, format!("slice index {} not concrete", self.describe(&v)), at),
+                v => {
+                    return self.slice_error(
+                        Code::Incomplete,
+                        format!("slice index {} not concrete", self.describe(&v)),
+                        at,
+                    );
+                }
             }
         }
         let len = match &value {
@@ -257,7 +290,13 @@ impl Eval {
                 let message = format!("cannot slice {} (type {})", self.describe(v), self.kind_of(v));
                 return self.slice_error(Code::Eval, message, at);
             }
-            v => return self.slice_error(Code::Incomplete, format!("cannot slice non-concrete {}", self.describe(v)), at),
+            v => {
+                return self.slice_error(
+                    Code::Incomplete,
+                    format!("cannot slice non-concrete {}", self.describe(v)),
+                    at,
+                );
+            }
         };
         let (low, high) = (bounds[0].unwrap_or(0), bounds[1].unwrap_or(len));
         if low > high {
@@ -266,12 +305,17 @@ impl Eval {
         if high > len {
             let open = matches!(&value, Value::Node(n) if self.node(*n).shape == Shape::List(true));
             let code = if open { Code::Incomplete } else { Code::Eval };
-            return self.slice_error(code, format!("slice bounds out of range [{low}:{high}] with length {len}"), at);
+            return self.slice_error(
+                code,
+                format!("slice bounds out of range [{low}:{high}] with length {len}"),
+                at,
+            );
         }
         match value {
             Value::Bytes(b) => Value::Bytes(b[low..high].into()),
             Value::Node(n) => {
-                let items = (low..high).filter_map(|i| self.node(n).arcs.get(Label::index(i))).map(Value::Node);
+                let items =
+                    (low..high).filter_map(|i| self.node(n).arcs.get(Label::index(i))).map(Value::Node);
                 let items = items.collect();
                 self.list_value(items, at)
             }

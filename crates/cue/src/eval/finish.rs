@@ -20,12 +20,18 @@ impl Eval {
                 w.incomplete.push(self.bottom(Code::Incomplete, "not evaluated", item.expr));
             }
         }
-        let has_arcs = self.node(id).arcs.iter().any(|(l, n)| {
-            self.program.labels.is_regular(l) && !self.node(n).conjuncts.is_empty()
-        });
+        let has_arcs = self
+            .node(id)
+            .arcs
+            .iter()
+            .any(|(l, n)| self.program.labels.is_regular(l) && !self.node(n).conjuncts.is_empty());
         if self.node(id).shape == Shape::Plain
             && w.saw_struct
-            && (has_arcs || w.saw_fields || (w.scalar.is_none() && w.kind_at.is_empty() && w.constraints.iter().all(|(v, _)| matches!(v, Value::Kind(Kind::TOP)))))
+            && (has_arcs
+                || w.saw_fields
+                || (w.scalar.is_none()
+                    && w.kind_at.is_empty()
+                    && w.constraints.iter().all(|(v, _)| matches!(v, Value::Kind(Kind::TOP)))))
         {
             let at = w.kind_at.first().map_or(0, |(_, at)| *at);
             self.restrict_kind(w, Kind::STRUCT, at);
@@ -36,7 +42,8 @@ impl Eval {
             }
         }
         let composite = self.node(id).shape != Shape::Plain;
-        if composite && !has_arcs && w.kind.and(Kind::STRUCT.or(Kind::LIST)).is_empty() && w.errors.is_empty() {
+        if composite && !has_arcs && w.kind.and(Kind::STRUCT.or(Kind::LIST)).is_empty() && w.errors.is_empty()
+        {
             self.node_mut(id).shape = Shape::Plain;
         }
         let composite = self.node(id).shape != Shape::Plain;
@@ -62,7 +69,12 @@ impl Eval {
     }
 
     fn store_extra(&mut self, w: &mut Work) {
-        if w.patterns.is_empty() && w.reqs.is_empty() && w.opened.is_empty() && !w.ellipsis && w.lists.is_empty() {
+        if w.patterns.is_empty()
+            && w.reqs.is_empty()
+            && w.opened.is_empty()
+            && !w.ellipsis
+            && w.lists.is_empty()
+        {
             return;
         }
         let patterns = std::mem::take(&mut w.patterns);
@@ -73,10 +85,8 @@ impl Eval {
         extra.reqs = reqs;
         extra.opened = opened;
         extra.ellipsis = ellipsis;
-        extra.tail = tail
-            .into_iter()
-            .map(|(expr, env, origin)| super::node::Conjunct { expr, env, origin })
-            .collect();
+        extra.tail =
+            tail.into_iter().map(|(expr, env, origin)| super::node::Conjunct { expr, env, origin }).collect();
     }
 
     /// Validators of a struct or list, and a scalar that stands in one.
@@ -114,6 +124,10 @@ impl Eval {
     /// The most severe of the node's own errors, with the others beneath it.
     fn worst(&self, w: &mut Work) -> Option<Arc<Bottom>> {
         let mut all = std::mem::take(&mut w.errors);
+        if all.is_empty() && w.scalar.is_some() && w.incomplete.iter().all(|b| b.code == Code::Cycle) {
+            // A known value stands, whatever a cycle back to it would make of it.
+            return None;
+        }
         if all.is_empty() {
             all = std::mem::take(&mut w.incomplete);
         }
@@ -145,11 +159,12 @@ impl Eval {
         if !provisional {
             self.node_mut(id).status = Status::Done;
         }
-        self.guarded(|s| s.complete_arcs(id));
+        self.guarded(|s| s.complete_arcs(id, false));
     }
 
     /// Evaluates everything below a node, and notes the worst error there.
-    pub(super) fn complete_arcs(&mut self, id: NodeId) {
+    /// With `first_only`, stops at the first one that is not just incomplete.
+    pub(super) fn complete_arcs(&mut self, id: NodeId, first_only: bool) {
         let mut worst: Option<Arc<Bottom>> = None;
         let mut i = 0;
         while i < self.node(id).arcs.len() {
@@ -165,7 +180,7 @@ impl Eval {
             {
                 worst = Some(b);
             }
-            if self.fatal.is_some() {
+            if self.fatal.is_some() || (first_only && worst.is_some()) {
                 break;
             }
         }

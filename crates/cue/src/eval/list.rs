@@ -59,7 +59,14 @@ impl Eval {
         Ok(())
     }
 
-    fn place(&mut self, w: &mut Work, items: &[(ExprId, u32)], tail: Option<Option<ExprId>>, env: u32, item: Item) {
+    fn place(
+        &mut self,
+        w: &mut Work,
+        items: &[(ExprId, u32)],
+        tail: Option<Option<ExprId>>,
+        env: u32,
+        item: Item,
+    ) {
         let origin = Origin { chain: NIL, ..item.origin };
         for (i, (expr, env)) in items.iter().enumerate() {
             let conjunct = Conjunct { expr: *expr, env: *env, origin };

@@ -29,8 +29,8 @@ use crate::program::{Ir, Label, Program};
 use crate::syntax::ast::{Constraint, Span};
 use crate::value::{Bottom, ExprId, NodeId, Value};
 use node::{
-    Arcs, ChainLink, Conjunct, DefInfo, Env, EnvId, Extra, Groups, NIL, NO_ENV, NO_NODE, Node, Origin, RefLink, Scope,
-    Shape, Status,
+    Arcs, ChainLink, Conjunct, DefInfo, Env, EnvId, Extra, Groups, NIL, NO_ENV, NO_NODE, Node, Origin,
+    RefLink, Scope, Shape, Status,
 };
 
 /// What an evaluation may use at most.
@@ -141,7 +141,9 @@ impl Eval {
             self.stop(format!("evaluation took more than {} steps", self.limits.steps));
         } else if self.nodes.len() > self.limits.nodes {
             self.stop(format!("evaluation made more than {} values", self.limits.nodes));
-        } else if self.envs.len() > self.limits.nodes.saturating_mul(4) || self.program.exprs.len() > (1 << 25) {
+        } else if self.envs.len() > self.limits.nodes.saturating_mul(4)
+            || self.program.exprs.len() > (1 << 25)
+        {
             self.stop("evaluation made too many scopes".to_owned());
         } else if self.steps.is_multiple_of(1024) && self.limits.cancel.load(Ordering::Relaxed) {
             self.stop("evaluation was cancelled".to_owned());
@@ -256,6 +258,15 @@ impl Eval {
     pub(crate) fn anonymous(&mut self, parent: NodeId, expr: ExprId, env: EnvId) -> NodeId {
         let node = self.new_node(parent, Label::NONE, Constraint::Member);
         self.node_mut(node).conjuncts.push(Conjunct { expr, env, origin: Origin::ROOT });
+        node
+    }
+
+    /// A node of a value, with its validators left out, and a constraint.
+    pub(crate) fn checked_pair(&mut self, value: ExprId, constraint: ExprId) -> NodeId {
+        let node = self.anonymous(NO_NODE, value, NO_ENV);
+        let second = Conjunct { expr: constraint, env: NO_ENV, origin: Origin::ROOT };
+        self.node_mut(node).conjuncts.push(second);
+        self.extra(node).mute_first = true;
         node
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct RefLink {
     pub(crate) target: NodeId,
     /// Where it was followed from (the original, for copies made for disjuncts).
     pub(crate) node: NodeId,
+    /// Other content was there: following it again below is no structural cycle.
+    pub(crate) discounted: bool,
     pub(crate) up: u32,
 }
 
@@ -183,6 +185,8 @@ pub(crate) struct Extra {
     pub(crate) validators: Vec<Value>,
     /// A scalar embedded in a struct that has definitions or hidden fields.
     pub(crate) restart: bool,
+    /// Validators of the first conjunct are not run.
+    pub(crate) mute_first: bool,
     /// Element type of an open list's tail.
     pub(crate) tail: Vec<Conjunct>,
 }

@@ -52,7 +52,8 @@ impl Eval {
             if let Some(error) = self.never_concrete(op, value, at) {
                 return error;
             }
-            let message = format!("non-concrete value {} in operand to {}", self.describe(value), op.symbol());
+            let message =
+                format!("non-concrete value {} in operand to {}", self.describe(value), op.symbol());
             let mut bottom = Bottom::new(Code::Incomplete, message);
             bottom.at = vec![at, expr];
             bottom.node = self.frames.last().map(|f| f.node);
@@ -127,7 +128,9 @@ impl Eval {
             },
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => self.ordered(op, a, b, at),
             BinaryOp::LAnd | BinaryOp::LOr => match (a, b) {
-                (Value::Bool(x), Value::Bool(y)) => Value::Bool(if op == BinaryOp::LAnd { *x && *y } else { *x || *y }),
+                (Value::Bool(x), Value::Bool(y)) => {
+                    Value::Bool(if op == BinaryOp::LAnd { *x && *y } else { *x || *y })
+                }
                 _ => self.mismatch(op, a, b, at),
             },
             BinaryOp::Match | BinaryOp::NotMatch => self.matches(op, a, b, at),
@@ -141,7 +144,9 @@ impl Eval {
                 },
                 _ => self.mismatch(op, a, b, at),
             },
-            BinaryOp::IDiv | BinaryOp::IMod | BinaryOp::IQuo | BinaryOp::IRem => self.int_division(op, a, b, at),
+            BinaryOp::IDiv | BinaryOp::IMod | BinaryOp::IQuo | BinaryOp::IRem => {
+                self.int_division(op, a, b, at)
+            }
             BinaryOp::And | BinaryOp::Or => self.mismatch(op, a, b, at),
         }
     }
@@ -207,12 +212,17 @@ impl Eval {
                 Some(n) => Value::number(n),
                 None => Value::Bottom(self.bottom(Code::Eval, "number is too large", at)),
             },
-            (Value::String(_) | Value::Bytes(_), Value::Number(n)) | (Value::Number(n), Value::String(_) | Value::Bytes(_))
+            (Value::String(_) | Value::Bytes(_), Value::Number(n))
+            | (Value::Number(n), Value::String(_) | Value::Bytes(_))
                 if n.is_int() =>
             {
                 let text = if matches!(a, Value::Number(_)) { b } else { a };
                 let Some(count) = n.as_int().and_then(|n| usize::try_from(n).ok()) else {
-                    return Value::Bottom(self.bottom(Code::Eval, "cannot convert negative number to uint64", at));
+                    return Value::Bottom(self.bottom(
+                        Code::Eval,
+                        "cannot convert negative number to uint64",
+                        at,
+                    ));
                 };
                 if raw(text).len().saturating_mul(count) > limits::STRING_BYTES {
                     return Value::Bottom(self.bottom(Code::Eval, "result is too long", at));
@@ -283,7 +293,9 @@ impl Eval {
         let fields = |s: &Self, id: NodeId| -> Vec<_> {
             let live = s.node(id).arcs.iter().filter(|(l, n)| {
                 let n = s.node(*n);
-                s.program.labels.is_regular(*l) && n.constraint == Constraint::Member && !n.conjuncts.is_empty()
+                s.program.labels.is_regular(*l)
+                    && n.constraint == Constraint::Member
+                    && !n.conjuncts.is_empty()
             });
             live.collect()
         };
@@ -306,7 +318,9 @@ impl Eval {
                     return Err(self.bottom(Code::Incomplete, message, at));
                 }
             }
-            if self.kind_of(&a).and(self.kind_of(&b)).is_empty() && !(a.kind().has(Kind::NUMBER) && b.kind().has(Kind::NUMBER)) {
+            if self.kind_of(&a).and(self.kind_of(&b)).is_empty()
+                && !(a.kind().has(Kind::NUMBER) && b.kind().has(Kind::NUMBER))
+            {
                 return Ok(false);
             }
             if !self.same(&a, &b, at)? {

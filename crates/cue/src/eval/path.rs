@@ -53,13 +53,24 @@ impl Eval {
         self.describe_at(value, 0)
     }
 
+    /// The whole of a scalar or constraint, as source.
+    pub(crate) fn describe_full(&self, value: &Value) -> String {
+        match value {
+            Value::String(s) => literal::quote(s),
+            Value::Bytes(b) => literal::quote_bytes(b),
+            other => self.describe(other),
+        }
+    }
+
     fn describe_at(&self, value: &Value, depth: u32) -> String {
         match value {
             Value::Bottom(_) => "_|_".to_owned(),
             Value::Null => "null".to_owned(),
             Value::Bool(b) => b.to_string(),
             Value::Number(n) => n.to_string(),
-            Value::String(s) if s.len() > 200 => format!("{}...", literal::quote(&s.chars().take(100).collect::<String>())),
+            Value::String(s) if s.len() > 200 => {
+                format!("{}...", literal::quote(&s.chars().take(100).collect::<String>()))
+            }
             Value::String(s) => literal::quote(s),
             Value::Bytes(b) => literal::quote_bytes(&b[..b.len().min(100)]),
             Value::Kind(k) => k.to_string(),
@@ -98,7 +109,8 @@ impl Eval {
                 format!("{{{}}}", fields.join(","))
             }
             Shape::List(_) => {
-                let items: Vec<String> = members.take(8).map(|(_, n)| self.describe_node(n, depth + 1)).collect();
+                let items: Vec<String> =
+                    members.take(8).map(|(_, n)| self.describe_node(n, depth + 1)).collect();
                 format!("[{}]", items.join(","))
             }
             Shape::Plain => match &node.value {

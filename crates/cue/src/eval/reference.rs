@@ -86,7 +86,8 @@ impl Eval {
 
     fn resolve_bound(&mut self, env: EnvId, expr: ExprId) -> Found<Target> {
         let ir = self.program.exprs[expr as usize].clone();
-        let (Ir::LabelRef(up) | Ir::FieldOf(up) | Ir::ForKey(up) | Ir::ForValue(up) | Ir::Bound(up)) = ir else {
+        let (Ir::LabelRef(up) | Ir::FieldOf(up) | Ir::ForKey(up) | Ir::ForValue(up) | Ir::Bound(up)) = ir
+        else {
             return Err(self.bottom(Code::Eval, "not a reference", expr));
         };
         let scope = self.env_up(env, up);
@@ -95,7 +96,9 @@ impl Eval {
             (Ir::LabelRef(_), Some(Scope::Label(label, _))) => {
                 Target::Value(Value::String(self.program.labels.text(label)))
             }
-            (Ir::FieldOf(_), Some(Scope::Label(label, node))) => return self.lookup(node, label, expr).map(Target::Node),
+            (Ir::FieldOf(_), Some(Scope::Label(label, node))) => {
+                return self.lookup(node, label, expr).map(Target::Node);
+            }
             (Ir::ForKey(_), Some(Scope::For(key, _))) => Target::Value(key),
             (Ir::ForValue(_), Some(Scope::For(_, node))) | (Ir::Bound(_), Some(Scope::Bound(node))) => {
                 Target::Node(node)
@@ -116,7 +119,11 @@ impl Eval {
 
     /// The node left of a selector or index, evaluated, its default taken.
     fn base(&mut self, env: EnvId, base: ExprId, expr: ExprId) -> Found<NodeId> {
-        let target = if self.is_reference(base) { self.resolve(env, base)? } else { Target::Value(self.eval(env, base)) };
+        let target = if self.is_reference(base) {
+            self.resolve(env, base)?
+        } else {
+            Target::Value(self.eval(env, base))
+        };
         match target {
             Target::Node(node) => Ok(node),
             Target::Value(Value::Node(node)) => Ok(node),
@@ -211,14 +218,19 @@ impl Eval {
                     return Err(self.bottom(Code::Eval, format!("invalid struct index {n} (type int)"), at));
                 }
                 if n.is_negative() {
-                    return Err(self.bottom(Code::Eval, format!("invalid index {n} (index must be non-negative)"), at));
+                    return Err(self.bottom(
+                        Code::Eval,
+                        format!("invalid index {n} (index must be non-negative)"),
+                        at,
+                    ));
                 }
                 let i = n.as_int().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX >> 1);
                 self.element(node, i, at)
             }
             Value::Bottom(b) => Err(b.clone()),
             v if v.is_scalar() || matches!(v, Value::Node(_)) => {
-                let message = format!("invalid index {} (invalid type {})", self.describe(v), self.kind_of(v));
+                let message =
+                    format!("invalid index {} (invalid type {})", self.describe(v), self.kind_of(v));
                 Err(self.bottom(Code::Eval, message, at))
             }
             v => {
@@ -327,8 +339,9 @@ impl Eval {
                 if r.node == here {
                     return;
                 }
-                found = true;
-                break;
+                if !r.discounted {
+                    found = true;
+                }
             }
             link = r.up;
         }
@@ -338,9 +351,10 @@ impl Eval {
         }
         let independent = w.anchors.iter().any(|refs| !self.shares_refs(*refs, item.origin.refs));
         let mut origin = item.origin;
-        if !(independent && origin.refs != NIL) {
-            origin.refs = self.new_ref(RefLink { expr: item.expr, target: target_original, node: here, up: origin.refs });
-        }
+        let discounted = independent && origin.refs != NIL;
+        let up = origin.refs;
+        origin.refs =
+            self.new_ref(RefLink { expr: item.expr, target: target_original, node: here, discounted, up });
         self.add_conjuncts(w, target, Item { origin, ..item }, open);
     }
 
@@ -372,7 +386,13 @@ impl Eval {
             let here = self.node(w.node).original;
             let target_original = self.node(target).original;
             let up = item.origin.refs;
-            let refs = self.new_ref(RefLink { expr: item.expr, target: target_original, node: here, up });
+            let refs = self.new_ref(RefLink {
+                expr: item.expr,
+                target: target_original,
+                node: here,
+                discounted: false,
+                up,
+            });
             let origin = Origin { cyclic: true, refs, ..item.origin };
             self.add_conjuncts(w, target, Item { origin, ..item }, false);
         }
@@ -389,7 +409,11 @@ impl Eval {
         let mut renamed = HashMap::new();
         for i in 0..self.node(target).conjuncts.len() {
             let c: Conjunct = self.node(target).conjuncts[i];
-            let own = if open { 0 } else { self.rename_groups(c.origin.groups, item.origin.chain, w.node, &mut renamed) };
+            let own = if open {
+                0
+            } else {
+                self.rename_groups(c.origin.groups, item.origin.chain, w.node, &mut renamed)
+            };
             let origin = Origin {
                 groups: self.groups.union(groups, own),
                 chain: item.origin.chain,
@@ -397,7 +421,7 @@ impl Eval {
                 cyclic: item.origin.cyclic || c.origin.cyclic,
             };
             let trail = mix(item.trail, u64::from(c.expr) ^ ((i as u64 + 1) << 32));
-            w.queue.push_back(Item { expr: c.expr, env: c.env, origin, trail, choice: item.choice });
+            w.queue.push_back(Item { expr: c.expr, env: c.env, origin, trail, ..item });
         }
     }
 

@@ -39,6 +39,7 @@ impl Eval {
                 let validator = crate::value::Validator { builtin: id, args: Vec::new(), at: item.expr };
                 self.add_value(w, Value::Validator(Arc::new(validator)), item);
             }
+            Value::Validator(_) if item.muted => {}
             Value::Bound(..) | Value::Validator(_) => {
                 self.anchor(w, item);
                 let kind = match &value {
@@ -116,7 +117,9 @@ impl Eval {
                 Value::Kind(_) => {}
                 Value::Bound(op, limit) => self.add_bound(w, &mut kept, op, limit, at),
                 Value::Validator(v) => {
-                    let known = kept.iter().any(|(k, _)| matches!(k, Value::Validator(o) if self.same_validator(o, &v)));
+                    let known = kept
+                        .iter()
+                        .any(|(k, _)| matches!(k, Value::Validator(o) if self.same_validator(o, &v)));
                     if !known {
                         kept.push((Value::Validator(v), at));
                     }
@@ -169,7 +172,11 @@ impl Eval {
                 }
                 Err(why) => {
                     let text = self.describe(constraint);
-                    Some(format!("invalid value {} (does not satisfy {text}): {}", self.describe(scalar), why.message))
+                    Some(format!(
+                        "invalid value {} (does not satisfy {text}): {}",
+                        self.describe(scalar),
+                        why.message
+                    ))
                 }
             },
             _ => None,
@@ -182,7 +189,14 @@ impl Eval {
         }
     }
 
-    fn add_bound(&mut self, w: &mut Work, kept: &mut Vec<(Value, ExprId)>, op: BoundOp, limit: Arc<Value>, at: ExprId) {
+    fn add_bound(
+        &mut self,
+        w: &mut Work,
+        kept: &mut Vec<(Value, ExprId)>,
+        op: BoundOp,
+        limit: Arc<Value>,
+        at: ExprId,
+    ) {
         let mut new = Some((op, limit));
         let mut i = 0;
         while i < kept.len() {
@@ -268,12 +282,24 @@ fn combine(op1: BoundOp, a: &Value, op2: BoundOp, b: &Value) -> Combined {
         (Gt | Ge, Gt | Ge) => match ord {
             Ordering::Greater => Combined::First,
             Ordering::Less => Combined::Second,
-            Ordering::Equal => if op1 == Gt { Combined::First } else { Combined::Second },
+            Ordering::Equal => {
+                if op1 == Gt {
+                    Combined::First
+                } else {
+                    Combined::Second
+                }
+            }
         },
         (Lt | Le, Lt | Le) => match ord {
             Ordering::Less => Combined::First,
             Ordering::Greater => Combined::Second,
-            Ordering::Equal => if op1 == Lt { Combined::First } else { Combined::Second },
+            Ordering::Equal => {
+                if op1 == Lt {
+                    Combined::First
+                } else {
+                    Combined::Second
+                }
+            }
         },
         (Gt | Ge, Lt | Le) => range(op1, a, op2, b),
         (Lt | Le, Gt | Ge) => range(op2, b, op1, a),
@@ -305,7 +331,9 @@ fn range(low_op: BoundOp, low: &Value, high_op: BoundOp, high: &Value) -> Combin
 /// Whether a scalar satisfies a bound.
 pub(super) fn within(scalar: &Value, op: BoundOp, limit: &Value) -> Result<bool, String> {
     if matches!(op, BoundOp::Match | BoundOp::NotMatch) {
-        let Value::String(pattern) = limit else { return Err("regular expression is not a string".to_owned()) };
+        let Value::String(pattern) = limit else {
+            return Err("regular expression is not a string".to_owned());
+        };
         let text = match scalar {
             Value::String(s) => s.to_string(),
             Value::Bytes(b) => String::from_utf8_lossy(b).into_owned(),

@@ -18,6 +18,8 @@ pub(super) struct Item {
     pub(super) trail: u64,
     /// The alternative it came from.
     pub(super) choice: Option<u16>,
+    /// Its validators are not run: they are what is being checked.
+    pub(super) muted: bool,
 }
 
 impl Item {
@@ -51,6 +53,8 @@ pub(super) enum Mark {
     Open,
     Default,
     NotDefault,
+    /// Its disjunction's defaults are all gone, and the marks within it with them.
+    Dropped,
 }
 
 /// A disjunction whose alternative is not picked yet.
@@ -94,7 +98,10 @@ pub(super) enum Task {
     /// A list literal with comprehensions.
     List(Item),
     /// A field with a computed label.
-    Dynamic { item: Item, decl: usize },
+    Dynamic {
+        item: Item,
+        decl: usize,
+    },
     Comprehension(Item),
 }
 

@@ -325,7 +325,14 @@ impl BinaryOp {
             Self::And => 2,
             Self::LOr => 3,
             Self::LAnd => 4,
-            Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge | Self::Match | Self::NotMatch => 5,
+            Self::Eq
+            | Self::Ne
+            | Self::Lt
+            | Self::Le
+            | Self::Gt
+            | Self::Ge
+            | Self::Match
+            | Self::NotMatch => 5,
             Self::Add | Self::Sub => 6,
             Self::Mul | Self::Quo | Self::IDiv | Self::IMod | Self::IQuo | Self::IRem => 7,
         }

@@ -225,7 +225,8 @@ impl Lexer<'_> {
             }
         }
         let text = &self.text[start..self.pos];
-        if kind == Kind::Int && text.len() > 1 && text.starts_with('0') && text.as_bytes()[1].is_ascii_digit() {
+        if kind == Kind::Int && text.len() > 1 && text.starts_with('0') && text.as_bytes()[1].is_ascii_digit()
+        {
             return self.error(start, format!("illegal integer number {text:?}: leading zero"));
         }
         if text.contains("__") || text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).ends_with('_') {
@@ -349,43 +350,44 @@ impl Lexer<'_> {
     fn operator(&mut self) -> Result<(), LexError> {
         let start = self.pos;
         let rest = &self.src[self.pos..];
-        let (kind, len) = match (rest[0], rest.get(1).copied().unwrap_or(0), rest.get(2).copied().unwrap_or(0)) {
-            (b'.', b'.', b'.') => (Kind::Ellipsis, 3),
-            (b'.', ..) => (Kind::Dot, 1),
-            (b'&', b'&', _) => (Kind::LAnd, 2),
-            (b'&', ..) => (Kind::And, 1),
-            (b'|', b'|', _) => (Kind::LOr, 2),
-            (b'|', ..) => (Kind::Or, 1),
-            (b'=', b'=', _) => (Kind::Eq, 2),
-            (b'=', b'~', _) => (Kind::Match, 2),
-            (b'=', ..) => (Kind::Assign, 1),
-            (b'!', b'=', _) => (Kind::Ne, 2),
-            (b'!', b'~', _) => (Kind::NotMatch, 2),
-            (b'!', ..) => (Kind::Bang, 1),
-            (b'<', b'=', _) => (Kind::Le, 2),
-            (b'<', ..) => (Kind::Lt, 1),
-            (b'>', b'=', _) => (Kind::Ge, 2),
-            (b'>', ..) => (Kind::Gt, 1),
-            (b'+', ..) => (Kind::Add, 1),
-            (b'-', ..) => (Kind::Sub, 1),
-            (b'*', ..) => (Kind::Mul, 1),
-            (b'/', ..) => (Kind::Quo, 1),
-            (b'(', ..) => (Kind::LParen, 1),
-            (b')', ..) => return self.close_paren(),
-            (b'[', ..) => (Kind::LBrack, 1),
-            (b']', ..) => (Kind::RBrack, 1),
-            (b'{', ..) => (Kind::LBrace, 1),
-            (b'}', ..) => (Kind::RBrace, 1),
-            (b',', ..) => (Kind::Comma, 1),
-            (b':', ..) => (Kind::Colon, 1),
-            (b'?', ..) => (Kind::Question, 1),
-            (b'~', ..) => (Kind::Tilde, 1),
-            _ => {
-                let c = self.text[start..].chars().next().unwrap_or(' ');
-                self.pos += c.len_utf8();
-                return self.error(start, format!("illegal character {c:?}"));
-            }
-        };
+        let (kind, len) =
+            match (rest[0], rest.get(1).copied().unwrap_or(0), rest.get(2).copied().unwrap_or(0)) {
+                (b'.', b'.', b'.') => (Kind::Ellipsis, 3),
+                (b'.', ..) => (Kind::Dot, 1),
+                (b'&', b'&', _) => (Kind::LAnd, 2),
+                (b'&', ..) => (Kind::And, 1),
+                (b'|', b'|', _) => (Kind::LOr, 2),
+                (b'|', ..) => (Kind::Or, 1),
+                (b'=', b'=', _) => (Kind::Eq, 2),
+                (b'=', b'~', _) => (Kind::Match, 2),
+                (b'=', ..) => (Kind::Assign, 1),
+                (b'!', b'=', _) => (Kind::Ne, 2),
+                (b'!', b'~', _) => (Kind::NotMatch, 2),
+                (b'!', ..) => (Kind::Bang, 1),
+                (b'<', b'=', _) => (Kind::Le, 2),
+                (b'<', ..) => (Kind::Lt, 1),
+                (b'>', b'=', _) => (Kind::Ge, 2),
+                (b'>', ..) => (Kind::Gt, 1),
+                (b'+', ..) => (Kind::Add, 1),
+                (b'-', ..) => (Kind::Sub, 1),
+                (b'*', ..) => (Kind::Mul, 1),
+                (b'/', ..) => (Kind::Quo, 1),
+                (b'(', ..) => (Kind::LParen, 1),
+                (b')', ..) => return self.close_paren(),
+                (b'[', ..) => (Kind::LBrack, 1),
+                (b']', ..) => (Kind::RBrack, 1),
+                (b'{', ..) => (Kind::LBrace, 1),
+                (b'}', ..) => (Kind::RBrace, 1),
+                (b',', ..) => (Kind::Comma, 1),
+                (b':', ..) => (Kind::Colon, 1),
+                (b'?', ..) => (Kind::Question, 1),
+                (b'~', ..) => (Kind::Tilde, 1),
+                _ => {
+                    let c = self.text[start..].chars().next().unwrap_or(' ');
+                    self.pos += c.len_utf8();
+                    return self.error(start, format!("illegal character {c:?}"));
+                }
+            };
         self.pos += len;
         if kind == Kind::LParen
             && let Some(open) = self.open.last_mut()

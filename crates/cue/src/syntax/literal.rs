@@ -62,7 +62,9 @@ fn decode(quote: Quote, bodies: &[&str]) -> Result<Vec<Vec<u8>>, String> {
                         body.pop();
                     }
                 } else {
-                    return Err("closing quote of a multi-line literal must be on a line of its own".to_owned());
+                    return Err(
+                        "closing quote of a multi-line literal must be on a line of its own".to_owned()
+                    );
                 }
                 if i == 0 && body.is_empty() {
                     return Ok(Vec::new());

@@ -1,8 +1,8 @@
 //! Files, declarations and fields.
 
 use super::super::ast::{
-    Attribute, Comments, Constraint, Decl, DeclKind, Expr, ExprKind, Field, File, Ident, Import, Label, Literal,
-    LiteralKind, PostfixAlias, Span, Struct,
+    Attribute, Comments, Constraint, Decl, DeclKind, Expr, ExprKind, Field, File, Ident, Import, Label,
+    Literal, LiteralKind, PostfixAlias, Span, Struct,
 };
 use super::super::literal;
 use super::super::token::Kind;
@@ -219,7 +219,9 @@ impl Parser<'_> {
                 Ok(Some(Label::Ident(self.ident()?)))
             }
             Kind::Str => {
-                if !self.label_end(1) || self.slice(start).contains('\'') && self.slice(start).starts_with('\'') {
+                if !self.label_end(1)
+                    || self.slice(start).contains('\'') && self.slice(start).starts_with('\'')
+                {
                     return Ok(None);
                 }
                 self.bump();
@@ -237,7 +239,9 @@ impl Parser<'_> {
                 }
                 _ => Ok(None),
             },
-            Kind::LParen | Kind::LBrack if self.bracketed_label_ahead() => self.bracketed_label(start).map(Some),
+            Kind::LParen | Kind::LBrack if self.bracketed_label_ahead() => {
+                self.bracketed_label(start).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -314,7 +318,8 @@ impl Parser<'_> {
             if let Some(head) = p.field_head()? {
                 let field = p.field_rest(head)?;
                 let span = p.since(start);
-                let decl = Decl { kind: DeclKind::Field(Box::new(field)), span, comments: Comments::default() };
+                let decl =
+                    Decl { kind: DeclKind::Field(Box::new(field)), span, comments: Comments::default() };
                 return Ok(Expr { kind: ExprKind::Struct(implicit(decl, span)), span });
             }
             (p.at, p.comment) = save;

@@ -1,8 +1,8 @@
 //! Expressions and comprehensions.
 
 use super::super::ast::{
-    BinaryOp, Clause, Comprehension, Element, ElementKind, Expr, ExprKind, Interpolation, Literal, LiteralKind, Span,
-    Struct, UnaryOp,
+    BinaryOp, Clause, Comprehension, Element, ElementKind, Expr, ExprKind, Interpolation, Literal,
+    LiteralKind, Span, Struct, UnaryOp,
 };
 use super::super::literal;
 use super::super::token::Kind;
@@ -245,7 +245,10 @@ impl Parser<'_> {
         let multiline = self.lines_between(before, self.span().start) > 0 || !trailing.is_empty();
         self.expect(Kind::RBrace, "'}'")?;
         let span = self.since(start);
-        Ok(Expr { kind: ExprKind::Struct(Struct { decls, implicit: false, multiline, trailing, span }), span })
+        Ok(Expr {
+            kind: ExprKind::Struct(Struct { decls, implicit: false, multiline, trailing, span }),
+            span,
+        })
     }
 
     fn list(&mut self) -> Parsed<Expr> {
@@ -262,7 +265,10 @@ impl Parser<'_> {
                 let trailing = trailing_of(comments);
                 let multiline = self.lines_between(from, self.span().start) > 0 || !trailing.is_empty();
                 self.bump();
-                return Ok(Expr { kind: ExprKind::List(elements, multiline, trailing), span: self.since(start) });
+                return Ok(Expr {
+                    kind: ExprKind::List(elements, multiline, trailing),
+                    span: self.since(start),
+                });
             }
             let at = self.span();
             let kind = self.element()?;
@@ -309,19 +315,21 @@ impl Parser<'_> {
         let next = self.kind_at(1);
         match self.word() {
             "for" => next == Kind::Ident && matches!(self.kind_at(2), Kind::Comma | Kind::Ident),
-            "if" => !matches!(
-                next,
-                Kind::Colon
-                    | Kind::Question
-                    | Kind::Comma
-                    | Kind::AutoComma
-                    | Kind::RBrace
-                    | Kind::RBrack
-                    | Kind::Dot
-                    | Kind::Assign
-                    | Kind::Tilde
-                    | Kind::Eof
-            ) && !(next == Kind::Bang && self.kind_at(2) == Kind::Colon),
+            "if" => {
+                !matches!(
+                    next,
+                    Kind::Colon
+                        | Kind::Question
+                        | Kind::Comma
+                        | Kind::AutoComma
+                        | Kind::RBrace
+                        | Kind::RBrack
+                        | Kind::Dot
+                        | Kind::Assign
+                        | Kind::Tilde
+                        | Kind::Eof
+                ) && !(next == Kind::Bang && self.kind_at(2) == Kind::Colon)
+            }
             "try" => next == Kind::LBrace || (next == Kind::Ident && self.kind_at(2) == Kind::Assign),
             _ => false,
         }
@@ -345,13 +353,13 @@ impl Parser<'_> {
             }
         }
         let body = self.struct_literal()?;
-        let otherwise = if matches!(self.word(), "else" | "fallback" | "otherwise") && self.kind_at(1) == Kind::LBrace
-        {
-            self.bump();
-            Some(self.struct_literal()?)
-        } else {
-            None
-        };
+        let otherwise =
+            if matches!(self.word(), "else" | "fallback" | "otherwise") && self.kind_at(1) == Kind::LBrace {
+                self.bump();
+                Some(self.struct_literal()?)
+            } else {
+                None
+            };
         let span: Span = self.since(start);
         let inner = Comprehension { clauses, body, otherwise, span };
         Ok(Expr { kind: ExprKind::Comprehension(Box::new(inner)), span })

@@ -206,7 +206,10 @@ impl<'a> Parser<'a> {
     fn line_comment(&mut self) -> Option<String> {
         let raw = self.lexed.comments.get(self.comment)?;
         let end = self.lexed.tokens.get(self.at.checked_sub(1)?)?.span.end;
-        if raw.span.start < end || raw.before as usize > self.at + 1 || self.lines_between(end, raw.span.start) > 0 {
+        if raw.span.start < end
+            || raw.before as usize > self.at + 1
+            || self.lines_between(end, raw.span.start) > 0
+        {
             return None;
         }
         self.comment += 1;
