@@ -184,7 +184,21 @@ fn chain_to_runtime(graph: &Graph, name: &str, dependency: &str) -> Option<Vec<S
     None
 }
 
+/// Whether a crate's own lints are the workspace's but for unsafe code, which they deny instead of forbidding it.
+fn same_lints(tree: &Tree, own: Option<&Value>) -> bool {
+    let root = tree.get("Cargo.toml").and_then(|text| text.parse::<Table>().ok());
+    let lints = root.as_ref().and_then(|root| root.get("workspace")?.get("lints"));
+    let (Some(mut lints), Some(own)) = (lints.cloned(), own) else { return false };
+    if let Some(rust) = lints.get_mut("rust").and_then(Value::as_table_mut) {
+        rust.insert("unsafe_code".to_owned(), Value::String("deny".to_owned()));
+    }
+    lints == *own
+}
+
 /// Every crate takes the workspace's lints and package fields.
+///
+/// What the workspace forbids cannot be allowed for one item. A crate that truly needs unsafe code writes the workspace's
+/// lints out, every one, with `unsafe_code = "deny"` in place of `"forbid"`.
 pub(super) fn manifests(tree: &Tree) -> Vec<Finding> {
     let mut found = Vec::new();
     for (name, path) in crates(tree) {
@@ -197,7 +211,7 @@ pub(super) fn manifests(tree: &Tree) -> Vec<Finding> {
             let value = key.map_or(value, |key| value.and_then(|value| value.get(key)));
             value.and_then(|value| value.get("workspace")).and_then(Value::as_bool) == Some(true)
         };
-        if !inherits("lints", None) {
+        if !inherits("lints", None) && !same_lints(tree, manifest.get("lints")) {
             found.push(Finding::new(
                 &path,
                 0,
@@ -301,5 +315,20 @@ mod tests {
             Tree::of(&[("crates/model/Cargo.toml", "[package]\nname = \"model\"\nversion = \"2.0.0\"\n")]);
         let found = manifests(&tree);
         assert_eq!(found.len(), 7, "lints, five fields and the description: {found:?}");
+    }
+
+    #[test]
+    fn lints_of_a_crate_s_own_differ_only_in_unsafe_code() {
+        let package = "[package]\ndescription = \"x\"\nversion.workspace = true\nedition.workspace = true\nrust-version.workspace = true\n\
+                       license.workspace = true\npublish.workspace = true\n";
+        let root = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"warn\"\n";
+        let findings = |lints: &str| {
+            let manifest = format!("{package}{lints}");
+            manifests(&Tree::of(&[("Cargo.toml", root), ("crates/a/Cargo.toml", &manifest)])).len()
+        };
+        assert_eq!(findings("[lints.rust]\nunsafe_code = \"deny\"\nmissing_docs = \"warn\"\n"), 0);
+        assert_eq!(findings("[lints.rust]\nunsafe_code = \"allow\"\nmissing_docs = \"warn\"\n"), 1);
+        assert_eq!(findings("[lints.rust]\nunsafe_code = \"deny\"\n"), 1);
+        assert_eq!(findings(""), 1);
     }
 }
