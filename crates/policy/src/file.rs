@@ -217,7 +217,6 @@ pub(crate) enum WindowWord {
 /// A day of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(inline)]
-#[allow(missing_docs)]
 pub(crate) enum DayWord {
     Mon,
     Tue,
