@@ -1,9 +1,13 @@
 //! `policy.yaml` as it is written. The JSON Schema is made from these types, so reader and schema cannot differ.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, IntoDeserializer, SeqAccess, Visitor};
 
 use crate::matching::{Match, Patterns};
 use crate::source::At;
@@ -127,17 +131,39 @@ pub(crate) struct QuotaFile {
 }
 
 /// One dimension of a quota's counters, or several.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-pub(crate) enum PerFile {
-    /// One counter.
-    #[default]
-    Nothing,
-    /// One dimension.
-    One(Dimension),
-    /// Several.
-    Many(Vec<Dimension>),
+#[derive(Debug, Default)]
+pub(crate) struct PerFile(pub(crate) Vec<Dimension>);
+
+impl<'de> Deserialize<'de> for PerFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = PerFile;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("principal, environment, kind, tenant, workflow, target, or a list of them")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<PerFile, E> {
+                Dimension::deserialize(text.into_deserializer()).map(|dimension| PerFile(vec![dimension]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<PerFile, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(PerFile)
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl JsonSchema for PerFile {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Per".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<Dimension>();
+        json_schema!({"oneOf": [one, {"type": "array", "items": one}]})
+    }
 }
 
 /// What a quota counts separately.

@@ -6,7 +6,7 @@ use model::{ApprovalRequest, Chain, Diagnostic, Digest, Severity, time::parse_du
 use serde_json::json;
 
 use crate::chains::{self, ChainError};
-use crate::file::{Dimension, PerFile, PolicyFile, QuotaFile};
+use crate::file::{Dimension, PolicyFile, QuotaFile};
 use crate::grant::{self, Grant};
 use crate::limits;
 use crate::matching::Match;
@@ -285,11 +285,7 @@ fn read_quota(index: usize, quota: &At<QuotaFile>, file: &str, out: &mut Vec<Dia
             refuse(field, message, name.location(file, format!("{path}/{field}")));
         }
     }
-    let per: BTreeSet<Dimension> = match &quota.per {
-        PerFile::Nothing => BTreeSet::new(),
-        PerFile::One(dimension) => BTreeSet::from([*dimension]),
-        PerFile::Many(dimensions) => dimensions.iter().copied().collect(),
-    };
+    let per: BTreeSet<Dimension> = quota.per.0.iter().copied().collect();
     (out.len() == before).then(|| Quota {
         rule: format!("{file}#{path}"),
         name: quota.name.as_ref().map(|name| name.to_string()),

@@ -73,6 +73,12 @@ fn everything_wrong_is_found_at_its_place() {
         ("grants: [{capabilities: [clock]}]", "only WASM actions need it"),
         ("grants: [{capabilities: []}]", "1 to 256"),
         ("grants: [{capabilities: ['run:shell'], limits: {fuel: 1}}]", "only WASM actions have limits"),
+        (
+            "quotas: [{limit: 1, window: 1m, per: everybody}]",
+            ":1:33 /quotas/0/per: unknown variant `everybody`",
+        ),
+        ("quotas: [{limit: 1, window: 1m, per: [kind, everybody]}]", "unknown variant `everybody`"),
+        ("quotas: [{limit: 1, window: 1m, per: 7}]", "/quotas/0/per"),
         ("deny: [{match: {action: []}}]", "an empty list of patterns would match nothing"),
         ("deny: [{match: {action: ''}}]", "an empty pattern would match nothing"),
         ("deny: [{match: {actor: x}}]", "unknown field `actor`"),
@@ -126,4 +132,43 @@ fn the_digest_is_over_names_and_texts_but_not_over_tests() {
         ("a.rego", "package aedile\ndeny contains \"x\" if false"),
     ]);
     assert_ne!(base.digest(), other.digest());
+}
+
+#[test]
+fn bombs_are_refused_soon() {
+    let aliases = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned()
+        + &(b'b'..=b'i')
+            .map(|c| {
+                let (name, before) = (char::from(c), char::from(c - 1));
+                format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 9].join(", "))
+            })
+            .collect::<Vec<_>>()
+            .concat();
+    let nested = "[".repeat(100_000);
+    for yaml in [aliases.as_str(), &nested, &format!("deny: {nested}"), &"- ".repeat(50_000)] {
+        assert!(!findings(&[("policy.yaml", yaml)]).is_empty());
+    }
+}
+
+proptest::proptest! {
+    /// Whatever people write, the answer is a set or a finding with a place.
+    #[test]
+    fn any_text_is_read_or_refused(
+        words in proptest::collection::vec(
+            proptest::sample::select(vec![
+                "quotas", "windows", ":", " ", "\n", "  ", "- ", "{", "}", "[", "]", "limit", "1", "-1", "match", "'", "\"",
+                "package aedile\n", "deny contains ", "if ", "input", ".", "x", "&a", "*a", "é", "\u{0}", "#", "|", ",", ":=", "some ", "in ", "not ",
+            ]),
+            0..30,
+        ),
+    ) {
+        let text = words.concat();
+        for name in ["policy.yaml", "a.rego"] {
+            let (set, findings) = policy::PolicySet::compile(&[policy::Source::new(name, text.clone())]);
+            proptest::prop_assert_eq!(set.is_none(), !findings.is_empty());
+            proptest::prop_assert!(findings.iter().all(|f| f.location.line > 0 && !f.message.is_empty()), "{:?}", findings);
+        }
+        let (access, findings) = policy::Access::read(&policy::Source::new("access.yaml", text));
+        proptest::prop_assert_eq!(access.is_none(), !findings.is_empty());
+    }
 }
