@@ -25,6 +25,10 @@ const KINDS: &[(&str, &str)] = &[
     ("run.workflow", "run:workflow"),
 ];
 
+/// What actions may declare without a grant, because it reaches nothing that is not granted elsewhere: to call an
+/// installed WASM action (what that may reach is granted to it by name), to publish an event, to tell people.
+const SAFE: &[&str] = &["event:", "notify:", "wasm:"];
+
 /// What one call of a WASM action may use, where policy says so; the sandbox's defaults otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActionLimits {
@@ -146,6 +150,7 @@ impl HttpGrant {
         Ok(Self { host, port, methods })
     }
 
+    /// Without a method: whether any is granted.
     fn covers(&self, host: &Host, method: Option<&str>) -> bool {
         let named =
             if self.host.contains('*') { glob(&self.host, &host.name) } else { self.host == host.name };
@@ -155,7 +160,7 @@ impl HttpGrant {
             Port::Default => host.default_port == Some(host.port),
         };
         let method = self.methods.is_empty()
-            || method.is_some_and(|method| self.methods.iter().any(|m| m.eq_ignore_ascii_case(method)));
+            || method.is_none_or(|method| self.methods.iter().any(|m| m.eq_ignore_ascii_case(method)));
         named && port && method
     }
 }
@@ -225,7 +230,12 @@ impl Need {
 
 /// What `action` needs to be granted.
 fn needs(action: &Action) -> Vec<Need> {
-    let mut needs: Vec<Need> = action.wants.iter().map(|want| Need::declared(&want.0)).collect();
+    // the address in the input says more than the host that is declared for it
+    let addressed = matches!(action.kind.as_str(), "http.call" | "openapi.call");
+    let declared = action.wants.iter().map(|want| want.0.as_str()).filter(|want| {
+        !SAFE.iter().any(|safe| want.starts_with(safe)) && !(addressed && want.starts_with("http:"))
+    });
+    let mut needs: Vec<Need> = declared.map(Need::declared).collect();
     if let Some((_, word)) = KINDS.iter().find(|(kind, _)| *kind == action.kind) {
         needs.push(Need::Word((*word).to_owned()));
     }
@@ -243,8 +253,10 @@ fn needs(action: &Action) -> Vec<Need> {
         _ => {}
     }
     for scheme in ["oauth2", "oidc"] {
-        request(text(&format!("/authentication/{scheme}/authority")), None);
+        request(text(&format!("/authentication/{scheme}/authority")), Some("POST"));
     }
+    needs.sort_by(|a, b| a.text().cmp(b.text()));
+    needs.dedup_by(|a, b| a.text() == b.text());
     needs
 }
 

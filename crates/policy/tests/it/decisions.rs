@@ -411,6 +411,39 @@ grants:
 }
 
 #[test]
+fn what_workflows_declare_of_their_own_accord_needs_no_grant_or_the_one_it_names() {
+    let set = set("grants: [{capabilities: ['http:api.example.org GET', 'run:shell']}]");
+    let input = json!({"method": "GET", "uri": "https://api.example.org/x"});
+    for action in [
+        action("wasm.echo", "echo@1.0.0", json!({"name": "echo", "input": {}}), &["wasm:echo"]),
+        action("notify.send", "default", json!({"title": "hello"}), &["notify:default"]),
+        action("event.emit", "com.example.done", json!({}), &["event:emit"]),
+        action("echo", "log", json!({"message": 1}), &[]),
+        action("http.call", "api.example.org", input.clone(), &["http:api.example.org"]),
+        action(
+            "openapi.call",
+            "list",
+            json!({"document": {"uri": "https://api.example.org/a.json"}}),
+            &["http:api.example.org"],
+        ),
+        action("run.shell", "echo", json!({"command": "echo"}), &["run:shell"]),
+    ] {
+        let decision = ask(&set, &facts(), &action, &NothingUsed, NOON);
+        assert_eq!(verdict(&decision), "allow", "{action:?} {decision:?}");
+    }
+    // what is declared does not hide what is meant
+    let lying = action(
+        "http.call",
+        "x",
+        json!({"method": "GET", "uri": "https://evil.example/"}),
+        &["http:api.example.org"],
+    );
+    let decision = ask(&set, &facts(), &lying, &NothingUsed, NOON);
+    let Verdict::Deny { reasons } = &decision.judgement.verdict else { panic!("{decision:?}") };
+    assert_eq!(reasons, &["http.call needs http:evil.example GET, which no grant gives"]);
+}
+
+#[test]
 fn credentials_are_only_sent_to_granted_authorities() {
     let set = set("grants: [{capabilities: ['http:api.example.org']}]");
     let input = json!({
