@@ -192,7 +192,7 @@ impl Ledger {
 
     /// Folds the journal again into empty views.
     pub(crate) fn rebuild(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError> {
-        // what earlier jobs of the transaction changed is in the records, and is folded with them
+        // what earlier requests of the transaction changed is in the records, and is folded with them
         self.views = Views::default();
         rebuild::rebuild(connection, path)
     }

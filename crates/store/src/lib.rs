@@ -26,6 +26,7 @@
 //! ```
 
 mod blob;
+mod checkpoint;
 mod connection;
 mod error;
 mod holder;
@@ -37,18 +38,18 @@ mod query;
 mod reader;
 mod readonly;
 mod scan;
-mod seal;
+
 mod sqlite;
 mod views;
 mod writer;
 
 pub use blob::Blobs;
+pub use checkpoint::SignedCheckpoint;
 pub use connection::FORMAT;
 pub use lease::{Acquired, Holder, Lease};
 pub use query::{ApprovalFilter, CheckpointRow, Page, RunFilter, Status, TimerRow};
 pub use readonly::ReadOnlyJournal;
 pub use scan::{Scan, Stored};
-pub use seal::Sealed;
 pub use sqlite::{Options, SqliteJournal};
 pub use views::{ApprovalRow, ApprovalStatus, Difference, RunRow, RunStatus, WaitingOn};
 pub use writer::{Pending, WallClock};

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-/// Most jobs that wait for the writer; one more is answered with `E0114`.
-pub const QUEUE_JOBS_MAX: usize = 16_384;
+/// Most requests that wait for the writer; one more is answered with `E0114`.
+pub const QUEUE_REQUESTS_MAX: usize = 16_384;
 
 /// Most bytes of records that wait for the writer; more are answered with `E0114`.
 pub const QUEUE_BYTES_MAX: usize = 256 << 20;
 
-/// Most jobs that share one transaction, and so one flush.
-pub const GROUP_JOBS_MAX: usize = 1024;
+/// Most requests that share one transaction, and so one flush.
+pub const GROUP_REQUESTS_MAX: usize = 1024;
 
-/// Bytes of records after which a group takes no further job.
+/// Bytes of records after which a group takes no further request.
 pub const GROUP_BYTES_MAX: usize = 16 << 20;
 
 /// How long the writer tries to get the file's lock from another process before it gives up with `E0104`.

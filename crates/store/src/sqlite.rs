@@ -16,7 +16,7 @@ use crate::ledger::{self, Entry};
 use crate::limits::LOCK_TIMEOUT;
 use crate::poller::Poller;
 use crate::reader::Readers;
-use crate::writer::{Job, Pending, WallClock, Writer};
+use crate::writer::{Pending, Request, WallClock, Writer};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -122,7 +122,9 @@ impl Journal for SqliteJournal {
             Err(error) => return Appending::ready(Err(error)),
         };
         let (reply, appending) = Appending::channel();
-        if let Err((Job::Append(_, reply), error)) = self.writer.submit(Job::Append(Box::new(entry), reply)) {
+        if let Err((Request::Append(_, reply), error)) =
+            self.writer.submit(Request::Append(Box::new(entry), reply))
+        {
             drop(reply.send(Err(error)));
         }
         appending

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use crate::connection;
 use crate::error::from_sqlite;
 use crate::ledger::{Entry, Ledger, Refusal};
-use crate::limits::{GROUP_BYTES_MAX, GROUP_JOBS_MAX, QUEUE_BYTES_MAX, QUEUE_JOBS_MAX};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_REQUESTS_MAX, QUEUE_BYTES_MAX, QUEUE_REQUESTS_MAX};
 
 /// Answers a task once it is known whether its transaction is durable.
 pub(crate) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
@@ -24,7 +24,7 @@ pub(crate) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 /// Work of another kind than an append, inside the writer's transaction.
 pub(crate) type Task = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 
-pub(crate) enum Job {
+pub(crate) enum Request {
     Append(Box<Entry>, journal::seam::Acknowledge),
     Task(Task),
     /// Fold the journal again.
@@ -36,7 +36,7 @@ pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The sending end of the writer's queue, and its thread.
 pub(crate) struct Writer {
-    queue: Option<SyncSender<Job>>,
+    queue: Option<SyncSender<Request>>,
     queued: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,29 +50,29 @@ impl Writer {
         watch: Arc<Watch>,
     ) -> Result<Self, JournalError> {
         let ledger = Ledger::new(&connection).map_err(|error| from_sqlite(&path, "cannot read", &error))?;
-        let (queue, jobs) = sync_channel(QUEUE_JOBS_MAX);
+        let (queue, requests) = sync_channel(QUEUE_REQUESTS_MAX);
         let queued = Arc::new(AtomicUsize::new(0));
         let mut work = Work { connection, path, clock, lock_timeout, watch, ledger, queued: queued.clone() };
         let thread = std::thread::Builder::new()
             .name("journal-writer".to_owned())
-            .spawn(move || work.run(&jobs))
+            .spawn(move || work.run(&requests))
             .map_err(|error| crate::error::from_io("cannot start the journal's writer", &error))?;
         Ok(Self { queue: Some(queue), queued, thread: Some(thread) })
     }
 
-    /// Queues a job, or gives it back with the reason.
-    pub(crate) fn submit(&self, job: Job) -> Result<(), (Job, JournalError)> {
-        let Some(queue) = &self.queue else { return Err((job, JournalError::stopped())) };
-        let bytes = size(&job);
+    /// Queues a request, or gives it back with the reason.
+    pub(crate) fn submit(&self, request: Request) -> Result<(), (Request, JournalError)> {
+        let Some(queue) = &self.queue else { return Err((request, JournalError::stopped())) };
+        let bytes = size(&request);
         if self.queued.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX {
             self.queued.fetch_sub(bytes, Ordering::Relaxed);
-            return Err((job, overloaded()));
+            return Err((request, overloaded()));
         }
-        queue.try_send(job).map_err(|refused| {
+        queue.try_send(request).map_err(|refused| {
             self.queued.fetch_sub(bytes, Ordering::Relaxed);
             match refused {
-                TrySendError::Full(job) => (job, overloaded()),
-                TrySendError::Disconnected(job) => (job, JournalError::stopped()),
+                TrySendError::Full(request) => (request, overloaded()),
+                TrySendError::Disconnected(request) => (request, JournalError::stopped()),
             }
         })
     }
@@ -90,7 +90,7 @@ impl Writer {
             // the caller may have stopped waiting
             Box::new(move |durable| drop(sender.send(durable.and(result))))
         });
-        match self.submit(Job::Task(task)) {
+        match self.submit(Request::Task(task)) {
             Ok(()) => Pending(receiver),
             Err((_, error)) => Pending::ready(Err(error)),
         }
@@ -101,7 +101,7 @@ impl Writer {
     /// Queues a rebuild of the views.
     pub(crate) fn rebuild(&self) -> Pending<()> {
         let (sender, receiver) = oneshot::channel();
-        match self.submit(Job::Rebuild(sender)) {
+        match self.submit(Request::Rebuild(sender)) {
             Ok(()) => Pending(receiver),
             Err((_, error)) => Pending::ready(Err(error)),
         }
@@ -113,16 +113,16 @@ impl Drop for Writer {
         // the thread commits what is queued and ends
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // a panic of the thread has been answered by every job it dropped
+            // a panic of the thread has been answered by every request it dropped
             drop(thread.join());
         }
     }
 }
 
-fn size(job: &Job) -> usize {
-    match job {
-        Job::Append(entry, _) => entry.bytes,
-        Job::Task(_) | Job::Rebuild(_) => 0,
+fn size(request: &Request) -> usize {
+    match request {
+        Request::Append(entry, _) => entry.bytes,
+        Request::Task(_) | Request::Rebuild(_) => 0,
     }
 }
 
@@ -176,7 +176,7 @@ struct Work {
     queued: Arc<AtomicUsize>,
 }
 
-/// What a job will be answered if the transaction becomes durable.
+/// What a request will be answered if the transaction becomes durable.
 enum Outcome {
     Append(journal::seam::Acknowledge, Result<Appended, JournalError>),
     Task(Answer),
@@ -184,23 +184,23 @@ enum Outcome {
 }
 
 impl Work {
-    fn run(&mut self, jobs: &Receiver<Job>) {
-        let mut group = Vec::with_capacity(GROUP_JOBS_MAX);
-        while let Ok(first) = jobs.recv() {
+    fn run(&mut self, requests: &Receiver<Request>) {
+        let mut group = Vec::with_capacity(GROUP_REQUESTS_MAX);
+        while let Ok(first) = requests.recv() {
             let mut bytes = size(&first);
             group.push(first);
-            while group.len() < GROUP_JOBS_MAX && bytes < GROUP_BYTES_MAX {
-                let Ok(job) = jobs.try_recv() else { break };
-                bytes += size(&job);
-                group.push(job);
+            while group.len() < GROUP_REQUESTS_MAX && bytes < GROUP_BYTES_MAX {
+                let Ok(request) = requests.try_recv() else { break };
+                bytes += size(&request);
+                group.push(request);
             }
             self.queued.fetch_sub(bytes, Ordering::Relaxed);
             self.commit(&mut group);
         }
     }
 
-    /// Carries a group out in one transaction and answers each job.
-    fn commit(&mut self, group: &mut Vec<Job>) {
+    /// Carries a group out in one transaction and answers each request.
+    fn commit(&mut self, group: &mut Vec<Request>) {
         let mut outcomes = Vec::with_capacity(group.len());
         let done = connection::begin(&self.connection, &self.path, self.lock_timeout)
             .and_then(|()| self.transact(group, &mut outcomes));
@@ -221,26 +221,30 @@ impl Work {
                 Outcome::Rebuild(reply, result) => drop(reply.send(done.clone().and(result))),
             }
         }
-        for job in group.drain(..) {
+        for request in group.drain(..) {
             let error = done.clone().err().unwrap_or_else(JournalError::stopped);
-            match job {
-                Job::Append(_, reply) => drop(reply.send(Err(error))),
-                Job::Rebuild(reply) => drop(reply.send(Err(error))),
+            match request {
+                Request::Append(_, reply) => drop(reply.send(Err(error))),
+                Request::Rebuild(reply) => drop(reply.send(Err(error))),
                 // never run, so it is told by its sender's end
-                Job::Task(task) => drop(task),
+                Request::Task(task) => drop(task),
             }
         }
     }
 
-    fn transact(&mut self, group: &mut Vec<Job>, outcomes: &mut Vec<Outcome>) -> Result<(), JournalError> {
+    fn transact(
+        &mut self,
+        group: &mut Vec<Request>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), JournalError> {
         let failed = |path: &std::path::Path, error| from_sqlite(path, "cannot write to", &error);
         let connection = &self.connection;
         self.ledger.refresh(connection).map_err(|error| failed(&self.path, error))?;
         let now = (self.clock)();
         let mut broken = None;
-        for job in group.drain(..) {
-            match job {
-                Job::Append(entry, reply) => {
+        for request in group.drain(..) {
+            match request {
+                Request::Append(entry, reply) => {
                     let result = match &broken {
                         Some(_) => Err(JournalError::stopped()),
                         None => {
@@ -256,8 +260,8 @@ impl Work {
                     };
                     outcomes.push(Outcome::Append(reply, result));
                 }
-                Job::Task(task) => outcomes.push(Outcome::Task(task(connection))),
-                Job::Rebuild(reply) => {
+                Request::Task(task) => outcomes.push(Outcome::Task(task(connection))),
+                Request::Rebuild(reply) => {
                     let result = self.ledger.rebuild(connection, &self.path);
                     broken = broken.or_else(|| result.clone().err());
                     outcomes.push(Outcome::Rebuild(reply, result));

@@ -18,7 +18,7 @@ const ENVIRONMENT: &str = "environment";
 
 /// A checkpoint that was signed and recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SignedCheckpoint {
     /// What was signed.
     pub checkpoint: Checkpoint,
     /// The signed note. Keep a copy elsewhere: it is what makes cutting off the journal's end noticeable.
@@ -74,7 +74,7 @@ impl SqliteJournal {
         id: CheckpointId,
         actor: &Principal,
         signers: &[&Signer],
-    ) -> Result<Option<Sealed>, JournalError> {
+    ) -> Result<Option<SignedCheckpoint>, JournalError> {
         let last = self.checkpoints(1)?.pop();
         let sequence = self.last_sequence(ENVIRONMENT)?;
         let mut tree = self.tree(last.as_ref())?;
@@ -103,7 +103,7 @@ impl SqliteJournal {
         };
         let position = futures_executor::block_on(self.append(append))?.last;
         self.remember(tree.range).wait()?;
-        Ok(Some(Sealed { checkpoint, note, position }))
+        Ok(Some(SignedCheckpoint { checkpoint, note, position }))
     }
 
     fn last_sequence(&self, stream: &str) -> Result<u64, JournalError> {
