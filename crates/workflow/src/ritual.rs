@@ -278,7 +278,7 @@ fn event(state: &Node, path: &str, name: &str) -> Translated<Vec<(&'static str, 
 
 /// Waits for the rest of the time, publishes that the timer fired, keeps the data.
 fn timer(at: Mark, then: Option<Node>) -> Node {
-    let rest = "${ \"PT\\([($context.timerDue // now) - now, 0] | max)S\" }";
+    let rest = "${ {milliseconds: (([($context.timerDue // now) - now, 0] | max) * 1000 | round)} }";
     let fired = json!({"emit": {"event": {"with": {
         "source": "${ \"aedile:run/\" + $workflow.id }",
         "type": TIMER_FIRED,

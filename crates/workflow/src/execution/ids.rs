@@ -76,7 +76,7 @@ impl Execution {
 }
 
 /// The pointer of a step and its number.
-fn split(step: &str) -> (&str, u32) {
+pub(super) fn split(step: &str) -> (&str, u32) {
     match step.rsplit_once('#') {
         Some((key, number)) => match number.parse() {
             Ok(number) => (key, number),

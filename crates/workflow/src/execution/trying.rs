@@ -239,7 +239,7 @@ impl Execution {
             self.cancel_timer(&frame.step.id, name);
         }
         if !frame.retryable {
-            let below = format!("{}/", frame.step.id);
+            let below = format!("{}/", super::ids::split(frame.step.id.as_str()).0);
             self.attempts.retain(|step, _| !step.as_str().starts_with(&below));
         }
     }
