@@ -57,7 +57,7 @@ pub(super) fn and(c: &mut Call<'_>) -> Outcome {
     for next in exprs {
         expr = c.eval.program.push(Ir::Binary(BinaryOp::And, expr, next), source, span);
     }
-    let node = c.eval.anonymous(crate::eval::node::NO_NODE, expr, crate::eval::node::NO_ENV);
+    let node = c.eval.anonymous(c.eval.current(), expr, crate::eval::node::NO_ENV);
     Ok(c.eval.node_value(node)).map(|v| if matches!(v, Value::Bottom(_)) { v } else { Value::Node(node) })
 }
 
@@ -79,7 +79,7 @@ pub(super) fn or(c: &mut Call<'_>) -> Outcome {
     let (source, span) = c.eval.program.spans[c.at as usize];
     let list = exprs.into_iter().map(|e| (e, false)).collect();
     let expr = c.eval.program.push(Ir::Disjunction(list, false), source, span);
-    let node = c.eval.anonymous(crate::eval::node::NO_NODE, expr, crate::eval::node::NO_ENV);
+    let node = c.eval.anonymous(c.eval.current(), expr, crate::eval::node::NO_ENV);
     Ok(c.eval.node_value(node)).map(|v| match v {
         Value::Bottom(_) | Value::Disjunction(..) => v,
         v if v.is_scalar() => v,

@@ -42,7 +42,7 @@ impl Compiler<'_, '_> {
             ExprKind::Bottom => {
                 let id = self.push(Ir::Value(Value::Null), span);
                 let mut bottom = crate::value::Bottom::new(
-                    crate::error::Code::Eval,
+                    crate::error::Code::User,
                     "explicit error (_|_ literal) in source",
                 );
                 bottom.at.push(id);

@@ -235,7 +235,7 @@ fn missing_parent(eval: &mut Eval, root: NodeId, path: &[String], code: Option<&
 }
 
 fn matches_code(found: &str, code: Option<&str>) -> Result<(), String> {
-    let wanted = code.unwrap_or(found);
+    let wanted = code.unwrap_or(found).trim_matches(['(', ')']);
     if wanted.split('|').any(|c| c.trim() == found) {
         return Ok(());
     }

@@ -150,6 +150,9 @@ impl Eval {
         {
             return Err(b.clone());
         }
+        if mine && w.ranged.is_none() {
+            w.ranged = Some((self.live_len(node), source));
+        }
         let is_list = matches!(self.node(node).shape, Shape::List(_));
         let mut out = Vec::new();
         let arcs: Vec<_> = self.node(node).arcs.iter().collect();

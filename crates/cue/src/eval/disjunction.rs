@@ -13,6 +13,8 @@ use crate::value::{Bottom, NodeId, Value};
 struct Leaf {
     node: NodeId,
     choices: Vec<Choice>,
+    /// It refers to a field that does not exist: kept only when nothing else is left.
+    missing: bool,
 }
 
 impl Eval {
@@ -44,7 +46,13 @@ impl Eval {
             }
             let mark = pending.alternatives.mark(i);
             let alternative = u32::try_from(i).unwrap_or(u32::MAX);
-            let choice = Choice { trail: pending.item.trail, alternative, mark, within: pending.item.choice };
+            let choice = Choice {
+                trail: pending.item.trail,
+                salt: pending.item.salt,
+                alternative,
+                mark,
+                within: pending.item.choice,
+            };
             let mut choices = w.choices.clone();
             choices.push(choice);
             let found = self.guarded(|s| s.attempt_choice(w.node, choices, errors));
@@ -114,11 +122,15 @@ impl Eval {
             errors.push(work.errors[0].clone());
         } else if work.pending.is_empty() {
             self.finish(&mut work);
+            self.extra(copy).choices.clone_from(&work.choices);
             self.node_mut(copy).status = Status::Expanded;
             self.complete_arcs(copy, true);
             match self.failure(copy) {
                 Some(b) if !b.code.is_incomplete() => errors.push(b),
-                _ => leaves.push(Leaf { node: copy, choices: work.choices.clone() }),
+                failed => {
+                    let missing = failed.is_some_and(|b| b.for_try);
+                    leaves.push(Leaf { node: copy, choices: work.choices.clone(), missing });
+                }
             }
         } else {
             leaves = self.split(&mut work, errors);
@@ -151,6 +163,9 @@ impl Eval {
 
     /// Makes the node's value from the combinations that are left.
     fn collect(&mut self, w: &mut Work, mut leaves: Vec<Leaf>, errors: Vec<Arc<Bottom>>) {
+        if leaves.iter().any(|l| !l.missing) {
+            leaves.retain(|l| !l.missing);
+        }
         if leaves.is_empty() {
             let bottom = match &self.fatal {
                 Some(b) => b.clone(),

@@ -30,7 +30,8 @@ impl Eval {
             }
             Status::New => {}
         }
-        if !self.step() || self.node(id).depth > limits::VALUE_DEPTH {
+        let deep = self.depth > limits::EVAL_DEPTH || self.node(id).depth > limits::VALUE_DEPTH;
+        if !self.step() || deep {
             let value = match &self.fatal {
                 Some(b) => Value::Bottom(b.clone()),
                 None => Value::error(Code::StructuralCycle, "structural cycle: nested too deep"),
@@ -202,6 +203,8 @@ impl Eval {
                     trail,
                     choice: None,
                     muted,
+                    key: c.origin.groups,
+                    salt: 0,
                 });
             }
             if let Some(item) = w.queue.pop_front() {
@@ -320,7 +323,7 @@ impl Eval {
 
     /// Picks the alternative already chosen, or leaves the disjunction for later.
     pub(super) fn choose(&mut self, w: &mut Work, item: Item, alternatives: Alternatives) {
-        let found = w.choices.iter().position(|c| c.trail == item.trail);
+        let found = w.choices.iter().position(|c| c.trail == item.trail && c.salt == item.salt);
         let Some(at) = found else {
             w.pending.push(Pending { item, alternatives });
             return;
@@ -358,8 +361,15 @@ impl Eval {
         }
         let env = self.new_env(item.env, Scope::Node(w.node));
         let mut origin = item.origin;
-        if ir.has_embed {
-            let scope = self.new_group();
+        let file = item.env == super::NO_ENV && self.node(w.node).parent == NO_NODE;
+        if ir.has_embed || file {
+            let scope = match w.file_scope {
+                Some(scope) if file => scope,
+                _ => self.new_group(),
+            };
+            if file {
+                w.file_scope = Some(scope);
+            }
             origin.groups = self.groups.with(origin.groups, scope);
             self.add_embeds(w, ir, Item { env, origin, ..item }, scope);
         }
@@ -367,7 +377,7 @@ impl Eval {
             self.anchor(w, item);
         }
         self.require_groups(w, item.origin.groups);
-        let field = Origin { chain: super::NIL, ..origin };
+        let field = origin;
         for (i, decl) in ir.decls.iter().enumerate() {
             match decl {
                 DeclIr::Field(label, constraint, value) => {
@@ -403,7 +413,7 @@ impl Eval {
             let chain = self.new_chain(ChainLink { scope, occurrence, up: item.origin.chain });
             let origin = Origin { groups, chain, ..item.origin };
             let inner = item.derive(*expr, item.env, 100 + i as u64);
-            w.queue.push_back(Item { origin, ..inner });
+            w.queue.push_back(Item { origin, key: item.origin.groups, ..inner });
         }
     }
 

@@ -52,7 +52,7 @@ impl Eval {
         if let Some(node) = self.inline.get(&(env, expr)) {
             return *node;
         }
-        let node = self.anonymous(self.env_node(env), expr, env);
+        let node = self.anonymous(self.operand_parent(env), expr, env);
         self.inline.insert((env, expr), node);
         node
     }
@@ -337,7 +337,7 @@ impl Eval {
         let elements = items.into_iter().map(|v| ElementIr::Value(self.value_expr(v, at))).collect();
         let (source, span) = self.program.spans.get(at as usize).copied().unwrap_or_default();
         let expr = self.program.push(Ir::List(Arc::new(elements)), source, span);
-        let node = self.anonymous(super::NO_NODE, expr, super::NO_ENV);
+        let node = self.anonymous(self.current(), expr, super::NO_ENV);
         self.expand(node);
         Value::Node(node)
     }

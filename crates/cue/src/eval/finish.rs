@@ -55,6 +55,12 @@ impl Eval {
             self.settle_value(w)
         };
         self.check_closed(w);
+        if let Some((len, at)) = w.ranged
+            && self.live_len(id) > len
+        {
+            let message = "adding field not allowed as field set was already referenced";
+            w.errors.push(self.bottom(Code::Eval, message, at));
+        }
         let value = self.worst(w).map_or(value, |b| Some(Value::Bottom(b)));
         self.node_mut(id).value = value;
     }
@@ -175,12 +181,13 @@ impl Eval {
             }
             self.complete(arc);
             if let Some(b) = self.failure(arc)
-                && !b.code.is_incomplete()
+                && (!b.code.is_incomplete() || b.for_try)
                 && worst.as_ref().is_none_or(|w| b.code < w.code)
             {
                 worst = Some(b);
             }
-            if self.fatal.is_some() || (first_only && worst.is_some()) {
+            if self.fatal.is_some() || (first_only && worst.as_ref().is_some_and(|b| !b.code.is_incomplete()))
+            {
                 break;
             }
         }

@@ -261,9 +261,28 @@ impl Eval {
         node
     }
 
+    /// The node being evaluated.
+    pub(crate) fn current(&self) -> NodeId {
+        self.frames.last().map_or(NO_NODE, |f| f.node)
+    }
+
+    /// Where an operand belongs: the node being evaluated when that is inside the operand's scope.
+    fn operand_parent(&self, env: EnvId) -> NodeId {
+        let scope = self.env_node(env);
+        let current = self.current();
+        let mut up = current;
+        while up != NO_NODE {
+            if up == scope {
+                return current;
+            }
+            up = self.node(up).parent;
+        }
+        scope
+    }
+
     /// A node of a value, with its validators left out, and a constraint.
     pub(crate) fn checked_pair(&mut self, value: ExprId, constraint: ExprId) -> NodeId {
-        let node = self.anonymous(NO_NODE, value, NO_ENV);
+        let node = self.anonymous(self.current(), value, NO_ENV);
         let second = Conjunct { expr: constraint, env: NO_ENV, origin: Origin::ROOT };
         self.node_mut(node).conjuncts.push(second);
         self.extra(node).mute_first = true;
@@ -302,9 +321,6 @@ impl Eval {
     /// Runs `inner` with enough stack, within the recursion limit.
     fn guarded<T>(&mut self, inner: impl FnOnce(&mut Self) -> T) -> T {
         self.depth += 1;
-        if self.depth > limits::EVAL_DEPTH {
-            self.stop(format!("evaluation nests more than {} levels deep", limits::EVAL_DEPTH));
-        }
         let result = stacker::maybe_grow(limits::RED_ZONE, limits::STACK_CHUNK, || inner(self));
         self.depth -= 1;
         result

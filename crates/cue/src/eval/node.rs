@@ -185,6 +185,8 @@ pub(crate) struct Extra {
     pub(crate) validators: Vec<Value>,
     /// A scalar embedded in a struct that has definitions or hidden fields.
     pub(crate) restart: bool,
+    /// The alternatives picked, when the node is one combination of a disjunction.
+    pub(crate) choices: Vec<super::work::Choice>,
     /// Validators of the first conjunct are not run.
     pub(crate) mute_first: bool,
     /// Element type of an open list's tail.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Eval;
 use super::node::{Conjunct, DefInfo, EnvId, NIL, NO_NODE, Origin, RefLink, Scope, Shape, Status};
-use super::work::{Alternatives, Item, Work, mix};
+use super::work::{Alternatives, Choice, Item, Mark, Work, mix};
 use crate::compile::LABEL_ONLY;
 use crate::error::Code;
 use crate::program::{Ir, Label, LabelKind};
@@ -169,7 +169,11 @@ impl Eval {
                     Err(self.bottom(Code::Incomplete, format!("required field missing: {text}"), at))
                 }
                 Constraint::Optional => {
-                    Err(self.bottom(Code::Incomplete, format!("cannot reference optional field: {text}"), at))
+                    let b =
+                        self.bottom(Code::Incomplete, format!("cannot reference optional field: {text}"), at);
+                    let mut b = (*b).clone();
+                    b.for_try = true;
+                    Err(Arc::new(b))
                 }
             };
         }
@@ -319,7 +323,9 @@ impl Eval {
     fn add_target(&mut self, w: &mut Work, target: NodeId, item: Item, open: bool) {
         let here = self.node(w.node).original;
         let target_original = self.node(target).original;
-        if target_original == here {
+        if target_original == here
+            || !w.followed.insert((target, item.key, item.choice.is_some() || open || item.muted))
+        {
             return;
         }
         if self.node(target).status != Status::Busy
@@ -402,17 +408,18 @@ impl Eval {
     /// Queues the conjuncts of `target` for the node being evaluated.
     fn add_conjuncts(&mut self, w: &mut Work, target: NodeId, item: Item, open: bool) {
         let mut groups = item.origin.groups;
-        if !open && self.is_defined_closed(target) {
+        if !open && self.closes_here(target, w.node) {
             let def = self.new_def(item.origin.chain, NO_NODE);
             groups = self.groups.with(groups, def);
         }
+        let picked = self.pick_as(w, target, item);
         let mut renamed = HashMap::new();
         for i in 0..self.node(target).conjuncts.len() {
             let c: Conjunct = self.node(target).conjuncts[i];
             let own = if open {
                 0
             } else {
-                self.rename_groups(c.origin.groups, item.origin.chain, w.node, &mut renamed)
+                self.rename_groups(c.origin.groups, item.origin.chain, item.origin.groups, &mut renamed)
             };
             let origin = Origin {
                 groups: self.groups.union(groups, own),
@@ -420,13 +427,32 @@ impl Eval {
                 refs: item.origin.refs,
                 cyclic: item.origin.cyclic || c.origin.cyclic,
             };
-            let trail = mix(item.trail, u64::from(c.expr) ^ ((i as u64 + 1) << 32));
-            w.queue.push_back(Item { expr: c.expr, env: c.env, origin, trail, ..item });
+            let (trail, salt) = match picked {
+                Some(salt) => (mix(u64::from(c.expr), u64::from(c.env)), salt),
+                None => (mix(item.trail, u64::from(c.expr) ^ ((i as u64 + 1) << 32)), item.salt),
+            };
+            w.queue.push_back(Item { expr: c.expr, env: c.env, origin, trail, salt, ..item });
         }
     }
 
+    /// Makes the alternatives a copied node stands for be picked again.
+    fn pick_as(&self, w: &mut Work, target: NodeId, item: Item) -> Option<u64> {
+        let choices = &self.node(target).extra.as_ref()?.choices;
+        if choices.is_empty() {
+            return None;
+        }
+        let salt = mix(item.trail, 0x5a17) ^ item.salt;
+        for choice in choices {
+            let choice = Choice { salt: choice.salt ^ salt, mark: Mark::Dropped, within: None, ..*choice };
+            if !w.choices.iter().any(|c| c.trail == choice.trail && c.salt == choice.salt) {
+                w.choices.push(choice);
+            }
+        }
+        Some(salt)
+    }
+
     /// Groups of a copied conjunct; embedded ones are closed anew, so that siblings are allowed.
-    fn rename_groups(&mut self, set: u32, chain: u32, node: NodeId, renamed: &mut HashMap<u32, u32>) -> u32 {
+    fn rename_groups(&mut self, set: u32, chain: u32, known: u32, renamed: &mut HashMap<u32, u32>) -> u32 {
         if set == 0 {
             return 0;
         }
@@ -441,7 +467,7 @@ impl Eval {
                 // `close` closes one node; the copied conjunct belongs to what is below it.
                 continue;
             }
-            if chain == NIL {
+            if chain == NIL || self.groups.contains(known, *id) {
                 out.push(*id);
                 continue;
             }
@@ -457,7 +483,6 @@ impl Eval {
             };
             out.push(new);
         }
-        let _ = node;
         self.groups.intern(out)
     }
 
@@ -468,6 +493,23 @@ impl Eval {
         let link = self.chains[inner as usize];
         let up = self.join_chains(link.up, outer);
         self.new_chain(super::ChainLink { up, ..link })
+    }
+
+    /// Whether a reference from `node` to `target` closes: not when both are in one definition.
+    fn closes_here(&self, target: NodeId, node: NodeId) -> bool {
+        let mut up = target;
+        while up != NO_NODE {
+            let n = self.node(up);
+            match self.program.labels.kind(n.label) {
+                LabelKind::Definition | LabelKind::HiddenDefinition => {
+                    return up == target || !self.is_ancestor(up, node);
+                }
+                LabelKind::Anonymous => return false,
+                _ => {}
+            }
+            up = n.parent;
+        }
+        false
     }
 
     /// Whether a node is a definition or inside one.

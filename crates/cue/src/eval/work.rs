@@ -20,6 +20,10 @@ pub(super) struct Item {
     pub(super) choice: Option<u16>,
     /// Its validators are not run: they are what is being checked.
     pub(super) muted: bool,
+    /// Its groups without those that tell apart embeddings of one struct.
+    pub(super) key: u32,
+    /// Tells apart copies of one alternative's conjuncts.
+    pub(super) salt: u64,
 }
 
 impl Item {
@@ -38,8 +42,9 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
 
 /// An alternative that was picked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     pub(super) trail: u64,
+    pub(super) salt: u64,
     pub(super) alternative: u32,
     pub(super) mark: Mark,
     /// The choice whose alternative this disjunction is part of.
@@ -48,7 +53,7 @@ pub(super) struct Choice {
 
 /// Whether an alternative is a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// The disjunction has no marks.
     Open,
     Default,
@@ -146,6 +151,12 @@ pub(super) struct Work {
     pub(super) cyclic: Vec<(Item, NodeId)>,
     /// Nothing else can run: comprehensions may look at unfinished structs.
     pub(super) late: bool,
+    /// Scope of the files of a package, which are one struct.
+    pub(super) file_scope: Option<u32>,
+    /// Targets whose conjuncts were added, and for which groups.
+    pub(super) followed: HashSet<(NodeId, u32, bool)>,
+    /// The node itself was ranged over when it had this many fields.
+    pub(super) ranged: Option<(usize, ExprId)>,
     pub(super) restarts: u32,
 }
 
@@ -189,6 +200,9 @@ impl Work {
             anchors: Vec::new(),
             cyclic: Vec::new(),
             late: false,
+            file_scope: None,
+            followed: HashSet::new(),
+            ranged: None,
             restarts: 0,
         }
     }
