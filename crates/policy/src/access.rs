@@ -1,9 +1,9 @@
-//! `access.yaml`: who holds which role, who belongs to which tenant, and which users of the operating system may
-//! act as which principals.
+//! `access.yaml`: who holds which role, who belongs to which tenant, which users of the operating system may act as
+//! which principals in which environment, and how people are told apart there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Diagnostic, Location, Principal, Role};
+use model::{Diagnostic, Environment, Location, Principal, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,37 +11,56 @@ use crate::approval::Approver;
 use crate::limits;
 use crate::source::{At, Source, bad_policy, read_yaml, start};
 
-/// A project's access list.
+/// Every user of the operating system, where a user's name is expected.
+const EVERYBODY: &str = "*";
+
+/// A project's access list. Principals are written whole (`user:maria`, `token:ci`); a bare name is a user.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "Access")]
 pub(crate) struct AccessFile {
-    /// Members of each role: principals such as `user:maria` or `token:ci`. A role without members is nobody.
+    /// Members of each role. A role without members is nobody.
     roles: BTreeMap<String, Vec<At<String>>>,
     /// Members of each tenant. A principal belongs to one tenant at most.
     tenants: BTreeMap<String, Vec<At<String>>>,
-    /// For each user of the operating system the principals they may act as, besides `user:NAME` of their own.
-    act_as: BTreeMap<String, Vec<At<String>>>,
+    /// By environment, then by user of the operating system (`*` is every user): whom they may act as, besides
+    /// themselves.
+    act_as: BTreeMap<String, BTreeMap<String, Vec<At<String>>>>,
+    /// By environment: how people are told apart in approvals.
+    persons: BTreeMap<String, Persons>,
+}
+
+/// How people are told apart where one user of the operating system may act as several principals.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Persons {
+    /// One user of the operating system is one person, whomever they act as.
+    #[default]
+    ByUser,
+    /// Every principal is a person of its own: for demonstrations and tests on a machine with one user.
+    ByPrincipal,
 }
 
 /// Who may do what, as `access.yaml` says.
 ///
 /// ```
 /// use policy::{Access, Source};
-/// let text = "roles: {team-lead: [user:maria]}\nactAs: {root: [user:ops]}";
+/// let text = "roles: {team-lead: [user:maria]}\nactAs: {dev: {root: [user:ops]}}";
 /// let (access, findings) = Access::read(&Source::new("access.yaml", text));
 /// let access = access.expect("there are no errors in it");
 /// assert!(findings.is_empty());
 /// assert_eq!(access.roles_of(&"user:maria".parse()?)[0].as_str(), "team-lead");
-/// let ops = access.act_as("root", Some(&"user:ops".parse()?))?;
+/// let ops = access.act_as(&"dev".parse()?, "root", Some(&"user:ops".parse()?))?;
 /// assert_eq!(ops.via, Some("user:root".parse()?));
+/// assert!(access.act_as(&"prod".parse()?, "root", Some(&"user:ops".parse()?)).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     roles: BTreeMap<Principal, Vec<Role>>,
     tenants: BTreeMap<Principal, String>,
-    act_as: BTreeMap<String, BTreeSet<Principal>>,
+    act_as: BTreeMap<(String, String), BTreeSet<Principal>>,
+    persons: BTreeMap<String, Persons>,
 }
 
 /// A user of the operating system may not act as they wish.
@@ -51,8 +70,10 @@ pub enum ActAsError {
     #[error("the user name `{0}` cannot be the name of a principal (letters, digits and ._@+-)")]
     BadUser(String),
     /// `actAs` does not list it.
-    #[error("{user} may not act as {wanted}; access.yaml does not list it under actAs")]
+    #[error("{user} may not act as {wanted} in {environment}; access.yaml does not list it under actAs")]
     NotListed {
+        /// The environment.
+        environment: Environment,
         /// The user.
         user: Principal,
         /// Whom they wish to act as.
@@ -75,9 +96,11 @@ impl Access {
         };
         let mut out = Vec::new();
         let mut access = Self::default();
-        for (field, count) in
-            [("roles", file.roles.len()), ("tenants", file.tenants.len()), ("actAs", file.act_as.len())]
-        {
+        for (field, count) in [
+            ("roles", file.roles.len()),
+            ("tenants", file.tenants.len()),
+            ("actAs", file.act_as.values().map(BTreeMap::len).sum()),
+        ] {
             if count > limits::ENTRIES {
                 let message = format!("{field} has {count} entries, more than {}", limits::ENTRIES);
                 out.push(bad_policy(message, Location { path: format!("/{field}"), ..start(source) }));
@@ -102,11 +125,20 @@ impl Access {
                 }
             }
         }
-        for (user, members) in &file.act_as {
-            let bad = Principal::user(user).err().map(|error| error.to_string());
-            let principals = read_members(source, "actAs", user, bad.as_ref(), members, &mut out);
-            access.act_as.entry(user.clone()).or_default().extend(principals);
+        for (environment, users) in &file.act_as {
+            check_environment(source, "actAs", environment, &mut out);
+            for (user, members) in users {
+                let bad =
+                    Principal::user(user).err().filter(|_| user != EVERYBODY).map(|error| error.to_string());
+                let field = format!("actAs/{environment}");
+                let principals = read_members(source, &field, user, bad.as_ref(), members, &mut out);
+                access.act_as.entry((environment.clone(), user.clone())).or_default().extend(principals);
+            }
         }
+        for environment in file.persons.keys() {
+            check_environment(source, "persons", environment, &mut out);
+        }
+        access.persons = file.persons;
         let refused = !out.is_empty();
         ((!refused).then_some(access), out)
     }
@@ -121,19 +153,55 @@ impl Access {
         self.tenants.get(principal).map(String::as_str)
     }
 
+    /// Principals that hold any of the roles, sorted. Role names compare without regard to case.
+    pub fn holders(&self, roles: &[Role]) -> Vec<&Principal> {
+        let wanted = |held: &Role| roles.iter().any(|role| role.as_str().eq_ignore_ascii_case(held.as_str()));
+        self.roles
+            .iter()
+            .filter(|(_, held)| held.iter().any(wanted))
+            .map(|(principal, _)| principal)
+            .collect()
+    }
+
+    /// How people are told apart in an environment.
+    pub fn persons(&self, environment: &Environment) -> Persons {
+        self.persons.get(environment.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Whether the user of the operating system may act as the principal.
+    pub fn may_act_as(&self, environment: &Environment, user: &str, principal: &Principal) -> bool {
+        [user, EVERYBODY].iter().any(|user| {
+            let listed = self.act_as.get(&(environment.to_string(), (*user).to_owned()));
+            listed.is_some_and(|listed| listed.contains(principal))
+        })
+    }
+
     /// Who the operating system's user `user` is: `user:USER`, or `wanted` where `actAs` lists it. The answer has the
     /// roles of whom they act as.
-    pub fn act_as(&self, user: &str, wanted: Option<&Principal>) -> Result<Approver, ActAsError> {
+    pub fn act_as(
+        &self,
+        environment: &Environment,
+        user: &str,
+        wanted: Option<&Principal>,
+    ) -> Result<Approver, ActAsError> {
         let own = Principal::user(user).map_err(|_| ActAsError::BadUser(user.to_owned()))?;
         let (principal, via) = match wanted.filter(|wanted| **wanted != own) {
             None => (own, None),
-            Some(wanted) if self.act_as.get(user).is_some_and(|listed| listed.contains(wanted)) => {
-                (wanted.clone(), Some(own))
+            Some(wanted) if self.may_act_as(environment, user, wanted) => (wanted.clone(), Some(own)),
+            Some(wanted) => {
+                let (environment, wanted) = (environment.clone(), wanted.clone());
+                return Err(ActAsError::NotListed { environment, user: own, wanted });
             }
-            Some(wanted) => return Err(ActAsError::NotListed { user: own, wanted: wanted.clone() }),
         };
         let roles = self.roles_of(&principal).to_vec();
         Ok(Approver { principal, via, roles })
+    }
+}
+
+fn check_environment(source: &Source, field: &str, name: &str, out: &mut Vec<Diagnostic>) {
+    if let Err(error) = name.parse::<Environment>() {
+        let path = format!("/{field}/{}", name.replace('~', "~0").replace('/', "~1"));
+        out.push(bad_policy(format!("{field}: {error}"), Location { path, ..start(source) }));
     }
 }
 
@@ -157,17 +225,15 @@ fn read_members(
     let mut principals = Vec::new();
     for (index, member) in members.iter().enumerate() {
         let location = member.location(&source.name, format!("{path}/{index}"));
-        match member.parse::<Principal>() {
+        let read = if member.contains(':') { member.parse() } else { Principal::user(member) };
+        match read {
             // the system and a run decide by rules, never as a person would
             Ok(principal) if matches!(principal.kind(), "system" | "workflow") => {
                 let message = format!("{field}.{name}[{index}]: `{}` cannot be listed", **member);
                 out.push(bad_policy(message, location));
             }
             Ok(principal) => principals.push(principal),
-            Err(error) => {
-                let finding = bad_policy(format!("{field}.{name}[{index}]: {error}"), location);
-                out.push(finding.with_hint(format!("write user:{} for a person", **member)));
-            }
+            Err(error) => out.push(bad_policy(format!("{field}.{name}[{index}]: {error}"), location)),
         }
     }
     principals

@@ -64,7 +64,7 @@ mod source;
 pub mod testing;
 mod window;
 
-pub use access::{Access, ActAsError};
+pub use access::{Access, ActAsError, Persons};
 pub use approval::{Approval, ApprovalChange, Approver, Choice, Ended, Question, Ruling, binding};
 pub use chains::{ChainError, check_levels};
 pub use decision::{Cause, Decision, DecisionRecord, QuotaRecord, Ruling as DecisionRuling};

@@ -56,3 +56,36 @@ fn the_project_of_the_guide_passes_its_tests() {
     assert!(report.passed(), "{report:#?}");
     assert_eq!(report.results.len(), 6);
 }
+
+/// The files of a directory, by name; none if there is no such directory.
+fn directory(path: &Path) -> Vec<Source> {
+    let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            Source::new(entry.file_name().to_string_lossy(), std::fs::read_to_string(entry.path()).unwrap())
+        })
+        .collect();
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
+}
+
+#[test]
+fn policies_of_the_example_projects_pass_their_tests() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let Ok(projects) = std::fs::read_dir(&examples) else {
+        println!("skipped: there is no {}", examples.display());
+        return;
+    };
+    for project in projects.map(|project| project.unwrap().path()) {
+        let policy = directory(&project.join("policy"));
+        if policy.is_empty() {
+            continue;
+        }
+        let report = testing::run(&policy);
+        assert!(report.passed(), "{}: {report:#?}", project.display());
+        if let Ok(text) = std::fs::read_to_string(project.join("access.yaml")) {
+            assert_eq!(Access::read(&Source::new("access.yaml", text)).1, [], "{}", project.display());
+        }
+    }
+}
