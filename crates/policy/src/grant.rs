@@ -233,7 +233,9 @@ fn needs(action: &Action) -> Vec<Need> {
     // the address in the input says more than the host that is declared for it
     let addressed = matches!(action.kind.as_str(), "http.call" | "openapi.call");
     let declared = action.wants.iter().map(|want| want.0.as_str()).filter(|want| {
-        !SAFE.iter().any(|safe| want.starts_with(safe)) && !(addressed && want.starts_with("http:"))
+        let safe = SAFE.iter().any(|safe| want.starts_with(safe));
+        let said_better = addressed && want.starts_with("http:");
+        !(safe || said_better)
     });
     let mut needs: Vec<Need> = declared.map(Need::declared).collect();
     if let Some((_, word)) = KINDS.iter().find(|(kind, _)| *kind == action.kind) {
