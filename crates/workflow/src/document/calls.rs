@@ -171,9 +171,7 @@ impl Reader<'_> {
             Data::Text(text) if expression_in(text).is_some() => {}
             Data::Map(_) => {
                 for (key, member) in self.object(&spot, name)?.all() {
-                    if matches!(member.node.data, Data::List(_) | Data::Map(_)) {
-                        self.wrong_type(&member, &format!("`{}` of `{name}`", key.text), "a text");
-                    }
+                    let _text = self.text(&member, &format!("`{}` of `{name}`", key.text));
                 }
             }
             _ => {
@@ -290,11 +288,18 @@ impl Reader<'_> {
                 let members =
                     self.fields(&spot, "`shell`", &["command", "stdin", "arguments", "environment"])?;
                 let _command = self.required_text(&members, "command", "`shell`");
+                self.process_members(&members, "`shell`");
                 self.template(&spot).map(Process::Shell)
             }
             _ => self.subflow(&spot),
         };
         Some(Kind::Run(Run { process: process?, wait, returns }))
+    }
+
+    fn process_members(&mut self, fields: &Fields<'_>, what: &str) {
+        self.texts(fields, &["stdin"], what);
+        self.text_list(fields, "arguments");
+        self.objects(fields, &["environment"]);
     }
 
     fn container(&mut self, spot: &Spot<'_>) -> Option<Process> {
@@ -312,6 +317,9 @@ impl Reader<'_> {
         ];
         let fields = self.fields(spot, "`container`", &allowed)?;
         let _image = self.required_text(&fields, "image", "`container`");
+        self.texts(&fields, &["name", "command"], "`container`");
+        self.objects(&fields, &["ports", "volumes"]);
+        self.process_members(&fields, "`container`");
         let _policy = self.choice(&fields, "pullPolicy", &["ifNotPresent", "always", "never"]);
         let lifetime = match fields.get("lifetime") {
             None => None,
@@ -337,6 +345,8 @@ impl Reader<'_> {
         let allowed = ["language", "stdin", "arguments", "environment", "code", "source"];
         let fields = self.fields(spot, "`script`", &allowed)?;
         let _language = self.required_text(&fields, "language", "`script`");
+        self.texts(&fields, &["code"], "`script`");
+        self.process_members(&fields, "`script`");
         let source = match (fields.has("code"), fields.get("source")) {
             (true, None) => None,
             (false, Some(spot)) => Some(self.resource(&spot, "`source`")?),
@@ -362,6 +372,7 @@ impl Reader<'_> {
         let namespace = self.required_text(&fields, "namespace", "`workflow`");
         let name = self.required_text(&fields, "name", "`workflow`");
         let version = self.required_text(&fields, "version", "`workflow`");
+        self.objects(&fields, &["input"]);
         Some(Process::Workflow {
             namespace: namespace?,
             name: name?,

@@ -143,9 +143,7 @@ impl Reader<'_> {
         };
         let schema = fields.get("schema").and_then(|spot| self.schema(&spot));
         let template = fields.get(name).and_then(|spot| match &spot.node.data {
-            Data::Text(_) | Data::Bool(_) => {
-                self.expression(&spot, &format!("`{name}`")).map(Template::Expression)
-            }
+            Data::Text(_) => self.expression(&spot, &format!("`{name}`")).map(Template::Expression),
             Data::Map(_) => self.template(&spot),
             _ => {
                 self.wrong_type(&spot, &format!("`{name}`"), "a runtime expression or an object");
@@ -196,7 +194,7 @@ impl Reader<'_> {
         Some(Endpoint { uri: uri?, authentication })
     }
 
-    fn uri(&mut self, spot: &Spot<'_>) -> Option<Uri> {
+    pub(super) fn uri(&mut self, spot: &Spot<'_>) -> Option<Uri> {
         let text = self.text(spot, "a URI")?;
         if expression_in(&text).is_some() {
             return self.expression(spot, "a URI").map(Uri::Expression);
@@ -298,9 +296,7 @@ impl Reader<'_> {
             && let Some(client) =
                 self.fields(&spot, "`client`", &["id", "secret", "assertion", "authentication"])
         {
-            for name in ["id", "secret", "assertion"] {
-                let _text = self.text_field(&client, name, "`client`");
-            }
+            self.texts(&client, &["id", "secret", "assertion"], "`client`");
             let _method = self.choice(&client, "authentication", CLIENT_AUTHENTICATION);
         }
         for name in ["subject", "actor"] {
@@ -311,10 +307,15 @@ impl Reader<'_> {
             }
         }
         for name in ["scopes", "audiences", "issuers"] {
-            let Some(spot) = fields.get(name) else { continue };
-            for item in self.list(&spot, &format!("`{name}`")).unwrap_or_default() {
-                let _text = self.text(&item, &format!("an item of `{name}`"));
-            }
+            self.text_list(&fields, name);
+        }
+        self.texts(&fields, &["username", "password"], what);
+        if let Some(endpoints) = fields.get("endpoints").and_then(|spot| self.object(&spot, "`endpoints`")) {
+            self.texts(&endpoints, &["token", "revocation", "introspection"], "`endpoints`");
+        }
+        if let Some(request) = fields.get("request").and_then(|spot| self.object(&spot, "`request`")) {
+            let encodings = ["application/x-www-form-urlencoded", "application/json"];
+            let _encoding = self.choice(&request, "encoding", &encodings);
         }
     }
 
@@ -328,8 +329,9 @@ impl Reader<'_> {
             return found;
         }
         let fields = self.fields(spot, "an error", &["type", "status", "instance", "title", "detail"])?;
-        let _kind = self.required_text(&fields, "type", "an error");
+        let _kind = self.required(&fields, "type", "an error").and_then(|spot| self.uri(&spot));
         let _status = self.required(&fields, "status", "an error");
+        self.texts(&fields, &["instance", "title", "detail"], "an error");
         let status = self.integer(&fields, "status");
         if status.is_some_and(|status| !(100..=599).contains(&status)) {
             self.error(code::WRONG_TYPE, spot, "`status` of an error is an HTTP status, 100 to 599");

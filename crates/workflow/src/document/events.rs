@@ -30,7 +30,11 @@ impl Reader<'_> {
     fn attribute_names(&mut self, attributes: &Fields<'_>) {
         for name in TEXTS {
             if let Some(spot) = attributes.get(name) {
-                let _text = self.text(&spot, &format!("`{name}` of an event"));
+                let what = format!("`{name}` of an event");
+                let _checked = match *name {
+                    "source" | "dataschema" => self.uri(&spot).is_some(),
+                    _ => self.text(&spot, &what).is_some(),
+                };
             }
         }
         for (key, spot) in attributes.all() {
@@ -90,7 +94,7 @@ impl Reader<'_> {
         let until = match fields.get("until") {
             None => None,
             Some(spot) => Some(match &spot.node.data {
-                Data::Text(_) | Data::Bool(_) => Until::Condition(self.expression(&spot, "`until`")?),
+                Data::Text(_) => Until::Condition(self.expression(&spot, "`until`")?),
                 _ => Until::Consumed(Box::new(self.strategy(&spot, false)?)),
             }),
         };

@@ -353,4 +353,6 @@ fn is_semantic_version(text: &str) -> bool {
 }
 
 #[cfg(test)]
+mod strictness;
+#[cfg(test)]
 mod tests;

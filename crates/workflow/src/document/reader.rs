@@ -221,6 +221,30 @@ impl<'r> Reader<'r> {
         self.text(&spot, &format!("`{name}` of {what}"))
     }
 
+    /// Checks that members are texts, where they are given.
+    pub(super) fn texts(&mut self, fields: &Fields<'_>, names: &[&str], what: &str) {
+        for name in names {
+            let _text = self.text_field(fields, name, what);
+        }
+    }
+
+    /// Checks that a member is a list of texts, if it is given.
+    pub(super) fn text_list(&mut self, fields: &Fields<'_>, name: &str) {
+        let Some(spot) = fields.get(name) else { return };
+        for item in self.list(&spot, &format!("`{name}`")).unwrap_or_default() {
+            let _text = self.text(&item, &format!("an item of `{name}`"));
+        }
+    }
+
+    /// Checks that members are objects, where they are given.
+    pub(super) fn objects(&mut self, fields: &Fields<'_>, names: &[&str]) {
+        for name in names {
+            if let Some(spot) = fields.get(name) {
+                let _object = self.object(&spot, &format!("`{name}`"));
+            }
+        }
+    }
+
     pub(super) fn boolean(&mut self, fields: &Fields<'_>, name: &str) -> Option<bool> {
         let spot = fields.get(name)?;
         if let Data::Bool(bool) = spot.node.data {
@@ -271,16 +295,8 @@ impl<'r> Reader<'r> {
 
     /// Compiles jq where a runtime expression is expected: with or without `${ }`.
     pub(super) fn expression(&mut self, spot: &Spot<'_>, what: &str) -> Option<Arc<Expression>> {
-        let source = match &spot.node.data {
-            Data::Text(text) => text.as_str(),
-            // `while: true` and the like mean the expression, not its value.
-            Data::Bool(true) => "true",
-            Data::Bool(false) => "false",
-            _ => {
-                self.wrong_type(spot, what, "a runtime expression");
-                return None;
-            }
-        };
+        let source = self.text(spot, what)?;
+        let source = source.as_str();
         self.compile(spot, expression_in(source).unwrap_or(source))
     }
 

@@ -277,6 +277,10 @@ impl Reader<'_> {
         {
             self.error(code::MISSING_FIELD, &spot, "an error filter needs at least one member");
         }
+        if let Some(fields) = self.object(&spot, "an error filter") {
+            self.texts(&fields, &["type", "instance", "title", "details", "detail"], "an error filter");
+            let _status = self.integer(&fields, "status");
+        }
         let mut filter = self.free(errors, "with");
         // The schema says `details`, the error object `detail`.
         if let Some(details) = filter.remove("details") {
@@ -336,6 +340,7 @@ impl Reader<'_> {
     fn backoff(&mut self, spot: &Spot<'_>) -> Option<Backoff> {
         let words = ["constant", "linear", "exponential"];
         let fields = self.fields(spot, "`backoff`", &words)?;
+        self.objects(&fields, &words);
         let given: Vec<_> = words.into_iter().filter(|word| fields.has(word)).collect();
         match given.as_slice() {
             ["constant"] => Some(Backoff::Constant),
