@@ -13,6 +13,8 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 pub mod record;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod seam;
 pub mod verify;
 pub mod watch;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 /// One CloudEvent (CloudEvents 1.0.2, JSON format). Extension attributes are kept as they came.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CloudEvent {
     /// Always `1.0`.
     pub specversion: String,

@@ -29,6 +29,8 @@ pub mod id;
 pub mod principal;
 pub mod problem;
 pub mod program;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod time;
 pub mod verdict;
 

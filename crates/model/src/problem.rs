@@ -7,6 +7,7 @@ pub const STANDARD_BASE: &str = "https://serverlessworkflow.io/spec/1.0.0/errors
 
 /// What went wrong, in the form a workflow can catch and an API can answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// URI that names the kind of problem.
     #[serde(rename = "type")]

@@ -32,6 +32,7 @@ vocabulary! {
 
 /// One level as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LevelRecord {
     /// Consecutive from 1.
     pub level: u32,
@@ -80,6 +81,7 @@ impl From<&LevelRecord> for Level {
 
 /// Data of `approval.requested`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Asked {
     /// The approval, also the stream's name.
     pub approval: ApprovalId,
@@ -118,6 +120,7 @@ pub struct Asked {
 
 /// Data of `approval.voted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Vote {
     /// The level.
     pub level: u32,
@@ -138,6 +141,7 @@ pub struct Vote {
 
 /// Data of `approval.escalated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Escalated {
     /// From this level.
     pub from: u32,
@@ -154,6 +158,7 @@ pub struct Escalated {
 
 /// Data of `approval.granted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Decided {
     /// The level at which it was decided.
     pub level: u32,
@@ -171,6 +176,7 @@ pub struct Decided {
 
 /// Data of the events that end an approval in another way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refused {
     /// The level at which it ended.
     pub level: u32,

@@ -67,6 +67,7 @@ vocabulary! {
 
 /// Data of `environment.initialised`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Initialised {
     /// Its name.
     pub environment: Environment,
@@ -76,6 +77,7 @@ pub struct Initialised {
 
 /// Data of `key.added`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyAdded {
     /// The key's name in signed notes.
     pub name: String,
@@ -85,6 +87,7 @@ pub struct KeyAdded {
 
 /// Data of `key.retired`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyRetired {
     /// The verifier key that was in use until here.
     pub verifier: String,
@@ -92,6 +95,7 @@ pub struct KeyRetired {
 
 /// Data of `checkpoint.signed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckpointSigned {
     /// Its id.
     pub checkpoint: CheckpointId,
@@ -105,6 +109,7 @@ pub struct CheckpointSigned {
 
 /// Data of the quota events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QuotaUse {
     /// The counter.
     pub key: String,
@@ -118,6 +123,7 @@ pub struct QuotaUse {
 
 /// Data of `submission.claimed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Claim {
     /// The submitter's key.
     pub key: String,
@@ -127,6 +133,7 @@ pub struct Claim {
 
 /// Data of `schedule.anchored`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Anchored {
     /// The moment.
     pub from: Timestamp,
@@ -134,6 +141,7 @@ pub struct Anchored {
 
 /// Data of `schedule.fired`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Firing {
     /// When it was due; starts that were missed meanwhile are not made up for.
     pub due: Timestamp,
@@ -143,6 +151,7 @@ pub struct Firing {
 
 /// Data of `definition.registered`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Definition {
     /// Digest of `text`.
     pub digest: Digest,
@@ -154,6 +163,7 @@ pub struct Definition {
 
 /// Data of `bus.published`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Published {
     /// The event.
     pub event: CloudEvent,

@@ -68,6 +68,15 @@ macro_rules! vocabulary {
                 match self { $(Self::$variant(_) => $kind),* }
             }
 
+            /// Adds the schema of the data of each type.
+            #[cfg(feature = "schema")]
+            pub(crate) fn schemas(
+                generator: &mut schemars::SchemaGenerator,
+                into: &mut Vec<(&'static str, schemars::Schema)>,
+            ) {
+                $(into.push(($kind, generator.subschema_for::<$data>()));)*
+            }
+
             pub(crate) fn data<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self { $(Self::$variant(data) => serde::Serialize::serialize(data, serializer)),* }
             }
@@ -103,6 +112,16 @@ macro_rules! objects {
                         .map_err(|source| DecodeError::Malformed { kind: kind.to_owned(), source });
                 })*
                 Err(DecodeError::UnknownType(kind.to_owned()))
+            }
+
+            /// The schema of the data of every type.
+            #[cfg(feature = "schema")]
+            pub(crate) fn schemas(
+                generator: &mut schemars::SchemaGenerator,
+            ) -> Vec<(&'static str, schemars::Schema)> {
+                let mut schemas = Vec::new();
+                $(<$data>::schemas(generator, &mut schemas);)*
+                schemas
             }
 
             /// Every type name there is.

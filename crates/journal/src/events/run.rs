@@ -38,10 +38,12 @@ vocabulary! {
 
 /// No data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Nothing {}
 
 /// Why.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reason {
     /// In somebody's words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -50,6 +52,7 @@ pub struct Reason {
 
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProgramRecord {
     /// `workflow`, later `plan`, `service`, ...
     pub kind: String,
@@ -66,6 +69,7 @@ pub struct ProgramRecord {
 
 /// The step of another run that started this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Parent {
     /// The other run.
     pub run: RunId,
@@ -75,6 +79,7 @@ pub struct Parent {
 
 /// Data of `run.submitted`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Submitted {
     /// The run, also the stream's name.
     pub run: RunId,
@@ -113,6 +118,7 @@ fn is_zero(number: &u32) -> bool {
 
 /// Data of `run.adopted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owner {
     /// The engine that carries the run out from here on.
     pub engine: String,
@@ -120,6 +126,7 @@ pub struct Owner {
 
 /// A judgement as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerdictRecord {
     /// `allow`, `deny`, `require` or `defer`.
     pub verdict: String,
@@ -143,6 +150,7 @@ pub struct VerdictRecord {
 
 /// One rule that had a say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MatchedRecord {
     /// Where it stands.
     pub rule: String,
@@ -188,6 +196,7 @@ impl From<&Judgement> for VerdictRecord {
 
 /// Data of `run.retry_requested`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RetryFrom {
     /// From this step; absent: from the one that failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -196,6 +205,7 @@ pub struct RetryFrom {
 
 /// Data of `run.signalled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Signal {
     /// Its name.
     pub name: String,
@@ -205,6 +215,7 @@ pub struct Signal {
 
 /// Data of `run.completed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ended {
     /// The run's output.
     pub output: Value,
@@ -212,6 +223,7 @@ pub struct Ended {
 
 /// Data of `run.failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EndedBadly {
     /// Why.
     pub problem: Problem,

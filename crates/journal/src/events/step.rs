@@ -58,6 +58,7 @@ vocabulary! {
 
 /// An action as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ActionRecord {
     /// Kind, dotted.
     pub kind: String,
@@ -95,6 +96,7 @@ impl From<&Action> for ActionRecord {
 
 /// Data of `step.scheduled`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Scheduled {
     /// Which step.
     pub step: StepId,
@@ -118,6 +120,7 @@ pub struct Scheduled {
 
 /// A use of a quota that a step holds until its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeldQuota {
     /// The counter.
     pub key: String,
@@ -127,6 +130,7 @@ pub struct HeldQuota {
 
 /// Data of `step.completed`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepResult {
     /// Which step.
     pub step: StepId,
@@ -140,6 +144,7 @@ pub struct StepResult {
 
 /// Data of `step.failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepFault {
     /// Which step.
     pub step: StepId,
@@ -156,6 +161,7 @@ pub struct StepFault {
 
 /// Data of `step.asked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AskedStep {
     /// Which step waits.
     pub step: StepId,
@@ -174,6 +180,7 @@ pub struct AskedStep {
 
 /// Data of `step.answered`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answered {
     /// Which step waited.
     pub step: StepId,
@@ -191,6 +198,7 @@ pub struct Answered {
 
 /// Data of `step.deferred`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deferred {
     /// Which step.
     pub step: StepId,
@@ -202,6 +210,7 @@ pub struct Deferred {
 
 /// Data of `step.in_doubt`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doubt {
     /// Which step.
     pub step: StepId,
@@ -213,6 +222,7 @@ pub struct Doubt {
 
 /// Data of `step.resolved`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resolved {
     /// Which step.
     pub step: StepId,
@@ -228,6 +238,7 @@ pub struct Resolved {
 
 /// Data of `step.abandoned` and `listen.stopped`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stopped {
     /// Which step.
     pub step: StepId,
@@ -238,6 +249,7 @@ pub struct Stopped {
 
 /// Data of `step.child_started`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChildRun {
     /// Which step.
     pub step: StepId,
@@ -251,6 +263,7 @@ pub struct ChildRun {
 
 /// Data of `timer.set`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimerSet {
     /// Which step holds it.
     pub step: StepId,
@@ -264,6 +277,7 @@ pub struct TimerSet {
 
 /// Data of `timer.fired` and `timer.cancelled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TimerNamed {
     /// Which step held it.
     pub step: StepId,
@@ -273,6 +287,7 @@ pub struct TimerNamed {
 
 /// Data of `listen.started`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Listening {
     /// Which step.
     pub step: StepId,
@@ -284,6 +299,7 @@ pub struct Listening {
 
 /// Data of `listen.received`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Received {
     /// Which step.
     pub step: StepId,
