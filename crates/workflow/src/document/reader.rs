@@ -320,7 +320,7 @@ impl<'r> Reader<'r> {
                 Some(expression)
             }
             Err(invalid) => {
-                let character = source[..invalid.offset.min(source.len())].chars().count() + 1;
+                let character = source.get(..invalid.offset).map_or(0, |before| before.chars().count()) + 1;
                 let message =
                     format!("`{}` does not compile at character {character}: {invalid}", summary(source));
                 self.error(code::workflow::BAD_EXPRESSION, spot, message);

@@ -158,3 +158,107 @@ fn uri_templates_follow_rfc_6570() {
         assert!(UriTemplate::parse(wrong).is_err(), "{wrong}");
     }
 }
+
+/// What random expressions are made of.
+const PIECES: &[&str] = &[
+    ".",
+    ".a",
+    ".[]",
+    ".[0]",
+    ".[1:]",
+    "..",
+    "|",
+    ",",
+    "+",
+    "*",
+    "-",
+    "/",
+    "%",
+    "==",
+    "//",
+    "and",
+    "not",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "\"x\"",
+    "\"\\(.)\"",
+    "1",
+    "1e18",
+    "-1",
+    "null",
+    "$item",
+    "as $x |",
+    "$x",
+    "map(",
+    "select(",
+    "length",
+    "keys",
+    "add",
+    "sort",
+    "tojson",
+    "fromjson",
+    "range(5)",
+    "limit(2;",
+    "first(",
+    "reduce .[] as $i (0;",
+    ";",
+    "def f:",
+    "f",
+    "try",
+    "?",
+    "if . then",
+    "else",
+    "end",
+    "+=",
+    "|=",
+    "path(",
+    "paths",
+    "to_entries",
+    "split(\",\")",
+    "test(\"(\")",
+    "todate",
+    "strftime(\"%\")",
+    "mktime",
+    "implode",
+    "explode",
+    "@uri",
+    "@base64d",
+    "ltrimstr(1)",
+    "splits(\"\")",
+    "é",
+    "\"",
+    "infinite",
+    "nan",
+    "combinations",
+    "walk(",
+    "recurse",
+    "error",
+    "ascii",
+    "getpath([\"a\"])",
+    "del(",
+    "flatten",
+    "group_by(",
+    "tostring",
+    "tonumber",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 400, ..Default::default() })]
+
+    /// Whatever is written, it compiles or is refused, and gives a value or a failure.
+    #[test]
+    fn random_expressions_never_panic(picks in proptest::collection::vec(0..PIECES.len(), 0..14), spaced: bool) {
+        let source: Vec<&str> = picks.iter().map(|pick| PIECES[*pick]).collect();
+        let source = source.join(if spaced { " " } else { "" });
+        if let Ok(expression) = Expression::compile(&source, &["context", "item"]) {
+            for input in [json!(null), json!({"a": [1, "x", {"b": null}]}), json!([3, 1, 2]), json!("a,b")] {
+                let given = Given(json!({"item": "x"}));
+                let _outcome = expression.evaluate(&input, &given, Timestamp::UNIX_EPOCH);
+            }
+        }
+    }
+}
