@@ -9,6 +9,7 @@ use model::{CheckpointId, Digest, Principal, code};
 use rusqlite::{OptionalExtension, params};
 
 use crate::error::from_coded;
+use crate::ledger;
 use crate::query::CheckpointRow;
 use crate::reader::clamp;
 use crate::sqlite::SqliteJournal;
@@ -76,7 +77,7 @@ impl SqliteJournal {
         signers: &[&Signer],
     ) -> Result<Option<SignedCheckpoint>, JournalError> {
         let last = self.checkpoints(1)?.pop();
-        let sequence = self.last_sequence(ENVIRONMENT)?;
+        let sequence = self.readers.with(|connection| ledger::last_sequence(connection, ENVIRONMENT))?;
         let mut tree = self.tree(last.as_ref())?;
         let from = tree.range.size();
         for stored in self.scan(from) {
@@ -104,16 +105,6 @@ impl SqliteJournal {
         let position = futures_executor::block_on(self.append(append))?.last;
         self.remember(tree.range).wait()?;
         Ok(Some(SignedCheckpoint { checkpoint, note, position }))
-    }
-
-    fn last_sequence(&self, stream: &str) -> Result<u64, JournalError> {
-        self.readers.with(|connection| {
-            let sql = "SELECT max(sequence) FROM stream_records
-                       WHERE stream = (SELECT id FROM streams WHERE name = ?1)";
-            let sequence: Option<i64> =
-                connection.prepare_cached(sql)?.query_row([stream], |row| row.get(0))?;
-            Ok(sequence.unwrap_or(0).cast_unsigned())
-        })
     }
 
     /// The tree at the last checkpoint, as far as what was remembered of it has the root that was signed; else the empty one.

@@ -27,6 +27,9 @@ const MIGRATIONS: &[&str] = &["
         stream INTEGER NOT NULL, sequence INTEGER NOT NULL, position INTEGER NOT NULL,
         PRIMARY KEY (stream, sequence)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE stream_tail (
+        position INTEGER PRIMARY KEY, stream INTEGER NOT NULL, sequence INTEGER NOT NULL
+    ) STRICT;
     CREATE TABLE trees (size INTEGER PRIMARY KEY, peaks BLOB NOT NULL) STRICT;
     CREATE TABLE leases (
         name TEXT PRIMARY KEY, token INTEGER NOT NULL, label TEXT, pid INTEGER, host TEXT, boot TEXT,

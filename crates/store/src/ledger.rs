@@ -8,7 +8,7 @@ use journal::{Appended, Expect, Head, JournalError, NewEvent, StreamId};
 use model::{Digest, Timestamp, time};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::limits::CACHE_ROWS_MAX;
+use crate::limits::{CACHE_ROWS_MAX, TAIL_RECORDS};
 use crate::views::{Fact, Views, rebuild};
 
 /// An append whose events are encoded as far as can be.
@@ -43,6 +43,8 @@ struct Stream {
 pub(crate) struct Ledger {
     source: String,
     head: Head,
+    /// The last record whose place is in the index of streams.
+    sorted: u64,
     streams: HashMap<StreamId, Stream>,
     views: Views,
     /// `PRAGMA data_version` at the last look: it changes when another connection commits.
@@ -58,6 +60,7 @@ impl Ledger {
         Ok(Self {
             source,
             head: Head { position: 0, digest: Digest::ZERO },
+            sorted: 0,
             streams: HashMap::new(),
             views: Views::default(),
             version: None,
@@ -84,6 +87,10 @@ impl Ledger {
             self.streams.clear();
             self.views = Views::default();
             self.head = read_head(connection)?;
+            let first: Option<i64> = connection
+                .prepare_cached("SELECT min(position) FROM stream_tail")?
+                .query_row([], |row| row.get(0))?;
+            self.sorted = first.map_or(self.head.position, |first| first.cast_unsigned() - 1);
             self.version = Some(version);
         }
         if self.streams.len() > CACHE_ROWS_MAX {
@@ -103,8 +110,12 @@ impl Ledger {
         let Some(id) = id else { return Ok(None) };
         let found = connection
             .prepare_cached(
-                "SELECT sequence, bytes FROM stream_records JOIN records USING (position)
-                 WHERE stream = ?1 ORDER BY sequence DESC LIMIT 1",
+                "SELECT sequence, bytes FROM (
+                     SELECT sequence, position FROM stream_tail WHERE stream = ?1
+                     UNION ALL
+                     SELECT * FROM (SELECT sequence, position FROM stream_records
+                                    WHERE stream = ?1 ORDER BY sequence DESC LIMIT 1)
+                 ) CROSS JOIN records USING (position) ORDER BY sequence DESC LIMIT 1",
             )?
             .query_row([id], |row| Ok((row.get::<_, i64>(0)?, time_of(row.get_ref(1)?.as_blob()?))))
             .optional()?;
@@ -184,7 +195,7 @@ impl Ledger {
             .prepare_cached("INSERT INTO records (position, bytes) VALUES (?1, ?2)")?
             .execute(params![position.cast_signed(), self.buffer])?;
         connection
-            .prepare_cached("INSERT INTO stream_records (stream, sequence, position) VALUES (?1, ?2, ?3)")?
+            .prepare_cached("INSERT INTO stream_tail (stream, sequence, position) VALUES (?1, ?2, ?3)")?
             .execute(params![stream, sequence.cast_signed(), position.cast_signed()])?;
         self.head = Head { position, digest: record::digest(&self.buffer) };
         Ok(())
@@ -197,8 +208,17 @@ impl Ledger {
         rebuild::rebuild(connection, path)
     }
 
-    /// Writes the changed rows of the views. Last in a transaction.
+    /// Writes the changed rows of the views, and sorts places into the index of streams when there are enough of them.
+    /// Last in a transaction.
     pub(crate) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.head.position - self.sorted >= TAIL_RECORDS {
+            connection.execute_batch(
+                "INSERT INTO stream_records (stream, sequence, position)
+                     SELECT stream, sequence, position FROM stream_tail ORDER BY stream, sequence;
+                 DELETE FROM stream_tail;",
+            )?;
+            self.sorted = self.head.position;
+        }
         self.views.flush(connection)
     }
 }
@@ -226,4 +246,13 @@ pub(crate) fn read_head(connection: &Connection) -> rusqlite::Result<Head> {
         position: position.cast_unsigned(),
         digest,
     }))
+}
+
+/// The last sequence of a stream; 0 if there is no such stream.
+pub(crate) fn last_sequence(connection: &Connection, stream: &str) -> rusqlite::Result<u64> {
+    let sql = "SELECT max(
+        ifnull((SELECT max(sequence) FROM stream_tail WHERE stream = (SELECT id FROM streams WHERE name = ?1)), 0),
+        ifnull((SELECT max(sequence) FROM stream_records WHERE stream = (SELECT id FROM streams WHERE name = ?1)), 0))";
+    let sequence: i64 = connection.prepare_cached(sql)?.query_row([stream], |row| row.get(0))?;
+    Ok(sequence.cast_unsigned())
 }

@@ -26,6 +26,10 @@ pub const READERS_MAX: usize = 8;
 /// How long a reader waits for its turn.
 pub const READER_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Records after which the places of the newest ones are sorted into the index of streams. Until then they stand in a
+/// short table in the order of the journal, which many streams written at once share, so that a commit touches few pages.
+pub(crate) const TAIL_RECORDS: u64 = 1_024;
+
 /// Most streams, and most rows of each view, that the writer remembers between transactions.
 pub const CACHE_ROWS_MAX: usize = 16_384;
 

@@ -340,13 +340,7 @@ impl SqliteJournal {
                     Ok((moment(row, "at")?.unwrap_or_default(), row.get::<_, i64>("amount")?.cast_unsigned()))
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            let sequence: Option<i64> = connection
-                .prepare_cached(
-                    "SELECT max(sequence) FROM stream_records
-                     WHERE stream = (SELECT id FROM streams WHERE name = ?1)",
-                )?
-                .query_row([format!("quota/{key}")], |row| row.get(0))?;
-            Ok((uses, sequence.unwrap_or(0).cast_unsigned()))
+            Ok((uses, ledger::last_sequence(connection, &format!("quota/{key}"))?))
         })
     }
 

@@ -115,9 +115,14 @@ impl Readers {
         let rows = self.with(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT position, bytes FROM stream_records JOIN records USING (position)
-                     WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND sequence > ?2
-                     ORDER BY sequence LIMIT ?3",
+                    "SELECT position, bytes FROM (
+                         SELECT sequence, position FROM stream_tail
+                         WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND sequence > ?2
+                         UNION ALL
+                         SELECT * FROM (SELECT sequence, position FROM stream_records
+                                        WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND sequence > ?2
+                                        ORDER BY sequence LIMIT ?3)
+                     ) CROSS JOIN records USING (position) ORDER BY sequence LIMIT ?3",
                 )?
                 .query_map(params![stream, clamp(after), clamp(limit as u64)], row)?
                 .collect::<rusqlite::Result<Vec<_>>>()

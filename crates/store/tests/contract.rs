@@ -102,3 +102,24 @@ fn the_file_is_for_its_owner_alone() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
     }
 }
+
+#[test]
+fn streams_are_whole_across_the_sorting_of_their_places() {
+    let (directory, journal) = fresh();
+    for round in 0..30_u64 {
+        let events = (0..100).map(|number| conformance::event(&format!("s{}", number % 7), round)).collect();
+        futures_executor::block_on(journal.append(Append { events, ..Append::default() })).unwrap();
+        let all: usize =
+            (0..7).map(|stream| journal.read_stream(&format!("s{stream}"), 0, 10_000).unwrap().len()).sum();
+        assert_eq!(all as u64, (round + 1) * 100);
+    }
+    let stream = journal.read_stream("s3", 0, 10_000).unwrap();
+    assert!(stream.iter().zip(1..).all(|(record, sequence)| record.sequence == sequence));
+    let middle = journal.read_stream("s3", 140, 250).unwrap();
+    assert_eq!(middle, stream[140..390], "over the border");
+    assert_eq!(journal.read_stream("s3", 100, 5).unwrap(), stream[100..105]);
+    drop(journal);
+    let again = SqliteJournal::open(directory.path().join("journal.db"), &Options::default()).unwrap();
+    assert_eq!(append(&again, "s3", 0).unwrap().sequences, [stream.len() as u64 + 1]);
+    assert_eq!(append(&again, "s6", 0).unwrap().first, 3_002);
+}
