@@ -20,6 +20,8 @@ pub const STRING_BYTES: usize = 64 << 20;
 pub const LIST_LEN: usize = 1_000_000;
 /// Most bits of an integer an operation may make.
 pub const NUMBER_BITS: u64 = 1 << 20;
+/// Deepest nesting of `matchN`, `matchIf` and the like inside one another.
+pub const CHECK_DEPTH: u32 = 6;
 /// Stack left when a recursion asks for more.
 pub(crate) const RED_ZONE: usize = 256 << 10;
 /// Size of each further piece of stack.

@@ -20,7 +20,12 @@ pub(super) fn fit(c: &mut Call<'_>, value: &Value, constraint: &Value) -> Fit {
     let a = c.eval.value_expr(value.clone(), c.at);
     let b = c.eval.value_expr(constraint.clone(), c.at);
     let node = c.eval.checked_pair(a, b);
+    if c.eval.checks >= crate::limits::CHECK_DEPTH {
+        return Fit::No;
+    }
+    c.eval.checks += 1;
     c.eval.complete(node);
+    c.eval.checks -= 1;
     match c.eval.unfinished(node) {
         Some(code) if code.is_incomplete() => Fit::NotYet,
         Some(_) => Fit::No,

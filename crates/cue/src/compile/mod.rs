@@ -350,6 +350,10 @@ impl Compiler<'_, '_> {
         for alias in field.alias.iter().chain(value_alias) {
             if let Some(Name::Dynamic(id)) = self.scopes.last().and_then(|s| s.names.get(&alias.name)) {
                 let id = *id;
+                if matches!(self.program.exprs[label as usize], Ir::DynRef(_, inner) if inner == id) {
+                    let error = self.fail("cyclic reference in field alias", field.label.span());
+                    self.program.exprs[label as usize] = self.program.exprs[error as usize].clone();
+                }
                 self.program.exprs[id as usize] = self.program.exprs[label as usize].clone();
                 self.program.spans[id as usize] = self.program.spans[label as usize];
             }

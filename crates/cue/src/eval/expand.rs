@@ -270,6 +270,7 @@ impl Eval {
     fn attempt(&mut self, w: &mut Work, task: &Task) -> Result<(), std::sync::Arc<crate::value::Bottom>> {
         match task {
             Task::Expr(item) if self.is_reference(item.expr) => self.follow(w, *item),
+            Task::Expr(item) if self.add_combined(w, *item) => Ok(()),
             Task::Expr(item) => match self.eval(item.env, item.expr) {
                 Value::Bottom(b) => Err(b),
                 value => {
@@ -281,6 +282,34 @@ impl Eval {
             Task::Dynamic { item, decl } => self.add_dynamic(w, *item, *decl),
             Task::Comprehension(item) => self.add_comprehension(w, *item),
         }
+    }
+
+    /// Adds `and(list)` and `or(list)` without making a value of them first, so that cycles through
+    /// their elements are seen. False when the list is not known, or is anything but one.
+    fn add_combined(&mut self, w: &mut Work, item: Item) -> bool {
+        let Ir::Call(f, args) = self.program.exprs[item.expr as usize].clone() else { return false };
+        let name = match (&self.program.exprs[f as usize], args.len()) {
+            (Ir::Value(Value::Builtin(id)), 1) => builtin::name(*id),
+            _ => return false,
+        };
+        if !matches!(name, "and" | "or") {
+            return false;
+        }
+        let Value::Node(list) = self.concrete(item.env, args[0]) else { return false };
+        let list = self.deref(list);
+        let busy = self.node(list).status == Status::Busy;
+        if busy || !self.is_list(list) || self.node(list).value.is_some() || self.live_len(list) == 0 {
+            return false;
+        }
+        let nodes: Vec<NodeId> = self.node(list).arcs.iter().map(|(_, n)| n).collect();
+        if name == "or" && nodes.len() > 1 {
+            self.choose(w, item, Alternatives::Nodes(nodes.into(), 0));
+            return true;
+        }
+        for (n, node) in nodes.into_iter().enumerate() {
+            self.add_value(w, Value::Node(node), item.derive(item.expr, item.env, 40 + n as u64));
+        }
+        true
     }
 
     /// Adds one conjunct's expression.

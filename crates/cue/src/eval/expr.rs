@@ -18,6 +18,9 @@ impl Eval {
         if !self.step() {
             return self.fatal.clone().map_or_else(Value::top, Value::Bottom);
         }
+        if self.depth > limits::EVAL_DEPTH {
+            return Value::Bottom(self.bottom(Code::Cycle, "cycle error: evaluation nests too deep", expr));
+        }
         self.guarded(|s| s.eval_inner(env, expr))
     }
 

@@ -90,6 +90,8 @@ pub(crate) struct Eval {
     /// What is unknown now stays unknown: comprehensions may decide on it.
     settled: bool,
     depth: u32,
+    /// Checks against constraints being made inside one another.
+    pub(crate) checks: u32,
     pub(crate) limits: Limits,
     /// Set when a limit was reached; everything after it fails.
     fatal: Option<Arc<Bottom>>,
@@ -115,6 +117,7 @@ impl Eval {
             steps: 0,
             settled: false,
             depth: 0,
+            checks: 0,
             limits,
             fatal: None,
         }
