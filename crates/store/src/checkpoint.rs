@@ -19,7 +19,7 @@ const ENVIRONMENT: &str = "environment";
 
 /// A checkpoint that was signed and recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedCheckpoint {
+pub struct Sealed {
     /// What was signed.
     pub checkpoint: Checkpoint,
     /// The signed note. Keep a copy elsewhere: it is what makes cutting off the journal's end noticeable.
@@ -75,7 +75,7 @@ impl SqliteJournal {
         id: CheckpointId,
         actor: &Principal,
         signers: &[&Signer],
-    ) -> Result<Option<SignedCheckpoint>, JournalError> {
+    ) -> Result<Option<Sealed>, JournalError> {
         let last = self.checkpoints(1)?.pop();
         let sequence = self.readers.with(|connection| ledger::last_sequence(connection, ENVIRONMENT))?;
         let mut tree = self.tree(last.as_ref())?;
@@ -104,7 +104,7 @@ impl SqliteJournal {
         };
         let position = futures_executor::block_on(self.append(append))?.last;
         self.remember(tree.range).wait()?;
-        Ok(Some(SignedCheckpoint { checkpoint, note, position }))
+        Ok(Some(Sealed { checkpoint, note, position }))
     }
 
     /// The tree at the last checkpoint, as far as what was remembered of it has the root that was signed; else the empty one.

@@ -44,7 +44,7 @@ mod views;
 mod writer;
 
 pub use blob::Blobs;
-pub use checkpoint::SignedCheckpoint;
+pub use checkpoint::Sealed;
 pub use connection::FORMAT;
 pub use lease::{Acquired, Holder, Lease};
 pub use query::{ApprovalFilter, CheckpointRow, Page, RunFilter, Status, TimerRow};

@@ -6,7 +6,7 @@ use futures_executor::block_on;
 use journal::verify::{self, verify};
 use journal::{Append, Journal, Signer, conformance, merkle};
 use model::{CheckpointId, Coded, Principal};
-use store::{Options, SignedCheckpoint, SqliteJournal};
+use store::{Options, Sealed, SqliteJournal};
 use tempfile::TempDir;
 
 struct World {
@@ -30,7 +30,7 @@ impl World {
         }
     }
 
-    fn seal(&self) -> Option<SignedCheckpoint> {
+    fn seal(&self) -> Option<Sealed> {
         let id = CheckpointId::from_parts(self.journal.head().unwrap().position, 0);
         self.journal.checkpoint(id, &Principal::system(), &[&self.signer]).unwrap()
     }
