@@ -33,6 +33,11 @@ enum Run {
     Cargo(&'static [&'static str]),
 }
 
+#[cfg(feature = "cue-conformance")]
+const CUE_CONFORMANCE: Run = Run::Here(conformance::cue::run);
+#[cfg(not(feature = "cue-conformance"))]
+const CUE_CONFORMANCE: Run = Run::With("cue-conformance");
+
 #[cfg(feature = "workflow-conformance")]
 const WORKFLOW_CONFORMANCE: Run = Run::Here(conformance::workflow::run);
 #[cfg(not(feature = "workflow-conformance"))]
@@ -50,6 +55,12 @@ const TASKS: &[Task] = &[
         arguments: "DIR",
         does: "execute every .feature file of the workflow language below DIR",
         run: WORKFLOW_CONFORMANCE,
+    },
+    Task {
+        words: &["conformance", "cue"],
+        arguments: "DIR [--list-failures]",
+        does: "run every test archive of the CUE project below DIR",
+        run: CUE_CONFORMANCE,
     },
     Task {
         words: &["sim"],

@@ -119,9 +119,21 @@ impl People {
     /// Looks at the world, and says truthfully whether the effect happened.
     async fn look(self, run: RunId, step: StepId, attempt: u32, mut dice: fastrand::Rng) {
         tokio::time::sleep(Duration::from_millis(dice.u64(100..20_000))).await;
+        if self.doubted(run, &step) != Some(attempt) {
+            return; // settled meanwhile, or a later attempt is in doubt: that is another question
+        }
         let happened = self.outside.count(&(run, step.clone(), attempt)) > 0;
         let output = happened.then(|| json!({ "seen": true }));
         self.command(run, Command::Resolve { step, happened, output, reason: None }).await;
+    }
+
+    /// Which attempt of a step was in doubt last.
+    fn doubted(&self, run: RunId, step: &StepId) -> Option<u32> {
+        let records = self.journal.read_stream(&run.to_string(), 0, READ).ok()?;
+        records.into_iter().rev().find_map(|record| match record.event {
+            Event::Step(StepEvent::InDoubt(doubt)) if doubt.step == *step => Some(doubt.attempt),
+            _ => None,
+        })
     }
 
     async fn meddle(self, run: RunId, event: RunEvent, mut dice: fastrand::Rng) {

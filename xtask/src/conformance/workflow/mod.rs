@@ -8,11 +8,13 @@ mod expect;
 mod phrases;
 mod world;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use gherkin::{Feature, GherkinEnv, Scenario, Step};
 use serde_json::Value;
+
+use super::files_below;
 
 use self::expect::Observed;
 use self::phrases::{Phrase, read};
@@ -33,7 +35,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         eprintln!("usage: cargo xtask conformance serverless-workflow DIR");
         return ExitCode::from(crate::USAGE);
     };
-    let files = match feature_files(Path::new(directory)) {
+    let files = match files_below(Path::new(directory), "feature") {
         Ok(files) if !files.is_empty() => files,
         Ok(_) => {
             eprintln!("error: there is no .feature file below {directory}");
@@ -59,24 +61,6 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Every feature file below a directory, or the file itself, in order.
-fn feature_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?.path();
-        if entry.is_dir() {
-            files.append(&mut feature_files(&entry)?);
-        } else if entry.extension().is_some_and(|extension| extension == "feature") {
-            files.push(entry);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 fn execute_file(name: &str, text: Result<String, String>, execute: Execute<'_>, tally: &mut Tally) {
