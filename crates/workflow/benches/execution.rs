@@ -57,7 +57,53 @@ fn looping(count: usize) -> Arc<Workflow> {
     ))
 }
 
+const WAITING: &str = "\
+document: {dsl: '1.0.3', namespace: bench, name: waiting, version: '1.0.0'}
+do:
+- before: {set: {n: '${ .n + 1 }', text: '${ $workflow.definition.document.name }'}}
+- wait: {wait: PT1H, timeout: {after: PT2H}}
+- after: {set: {done: true}}
+";
+
+/// Resident memory in bytes, where the system says.
+fn resident() -> Option<usize> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+/// Says what a waiting run keeps in memory.
+#[allow(clippy::print_stdout, reason = "a benchmark says what it measured")]
+fn memory() {
+    const RUNS: usize = 10_000;
+    let workflow = read(WAITING);
+    let before = resident();
+    let mut waiting = Vec::with_capacity(RUNS);
+    let at = Timestamp::UNIX_EPOCH;
+    for n in 0..RUNS {
+        let facts = RunFacts::new(RunId::from_parts(0, n as u128), serde_json::json!({"n": n}));
+        let mut run = Execution::new(workflow.clone(), facts);
+        run.apply(&Event { at, happening: Happening::Started }).expect("it starts");
+        if let Some(Step::Record { step, result: Ok(output) }) = run.ready().into_iter().next() {
+            run.apply(&Event { at, happening: Happening::Completed { step: step.id, output } })
+                .expect("it goes on");
+        }
+        for step in run.ready() {
+            if let Step::Timer { step, name, .. } = step {
+                let set = Happening::TimerSet { step: step.id, name, due: at };
+                run.apply(&Event { at, happening: set }).expect("it waits");
+            }
+        }
+        waiting.push(run);
+    }
+    if let (Some(before), Some(after)) = (before, resident()) {
+        println!("a waiting run keeps {} bytes", after.saturating_sub(before) / RUNS);
+    }
+    drop(black_box(waiting));
+}
+
 fn benchmarks(criterion: &mut Criterion) {
+    memory();
     let three = read(THREE_STEPS);
     criterion.bench_function("run of three steps", |b| b.iter(|| black_box(run(&three))));
     criterion.bench_function("read a document of three steps", |b| b.iter(|| black_box(read(THREE_STEPS))));

@@ -25,6 +25,9 @@ use crate::ritual;
 
 /// Members of the document itself. `evaluate` is in the specification's text and not in its schema.
 const ROOT: &[&str] = &["document", "input", "use", "do", "timeout", "output", "schedule", "evaluate"];
+/// Kinds of task that an extension can be for.
+const EXTENDABLE: &[&str] =
+    &["call", "composite", "emit", "for", "listen", "raise", "run", "set", "switch", "try", "wait", "all"];
 const IDENTIFIER: &str = "letters, digits and dashes, at most 63, no dash at the ends";
 
 /// Reads a workflow from YAML or JSON, resolving functions in no catalog ([`NoCatalog`]).
@@ -87,7 +90,7 @@ impl Reader<'_> {
         self.root_members(&fields);
         let header = self.required(&fields, "document", "a workflow").and_then(|spot| self.header(&spot));
         self.mode = self.evaluation(&fields);
-        let functions = fields.get("use").map(|spot| self.uses(&spot)).unwrap_or_default();
+        let mut uses = fields.get("use").map(|spot| self.uses(&spot)).unwrap_or_default();
         let input = self.transform(&fields, "input", "from");
         let output = self.transform(&fields, "output", "as");
         let timeout = self.timeout(&fields);
@@ -96,8 +99,8 @@ impl Reader<'_> {
         let body = body.and_then(|spot| self.block(&spot));
         let mut secrets: Vec<Arc<str>> = self.known.secrets.iter().map(|name| name.as_str().into()).collect();
         secrets.sort();
-        let mut functions = functions;
-        functions.extend(self.fragments.drain());
+        uses.secrets = secrets;
+        uses.functions.extend(self.fragments.drain());
         let definition = node.to_value();
         let header = header?;
         let root = Task {
@@ -118,7 +121,7 @@ impl Reader<'_> {
             header,
             root: Arc::new(root),
             schedule,
-            uses: Use { functions, secrets },
+            uses,
             digest: Digest::of_json(&definition),
             definition: Arc::new(definition),
             dialect,
@@ -209,7 +212,7 @@ impl Reader<'_> {
     }
 
     /// `use`. Names are gathered first, so that what is declared can refer to what is declared later.
-    fn uses(&mut self, spot: &Spot<'_>) -> HashMap<Arc<str>, Arc<Task>> {
+    fn uses(&mut self, spot: &Spot<'_>) -> Use {
         let allowed = [
             "authentications",
             "errors",
@@ -220,7 +223,7 @@ impl Reader<'_> {
             "timeouts",
             "catalogs",
         ];
-        let Some(fields) = self.fields(spot, "`use`", &allowed) else { return HashMap::new() };
+        let Some(fields) = self.fields(spot, "`use`", &allowed) else { return Use::default() };
         self.known = Known::default();
         if let Some(spot) = fields.get("secrets") {
             for item in self.list(&spot, "`secrets`").unwrap_or_default() {
@@ -257,8 +260,8 @@ impl Reader<'_> {
                 self.known.retries.insert(name, retry);
             }
         }
-        self.extensions(&fields);
-        self.functions(&fields)
+        let functions = self.functions(&fields);
+        Use { functions, secrets: Vec::new(), extensions: self.extensions(&fields) }
     }
 
     fn entries<'n>(&mut self, fields: &Fields<'n>, name: &str) -> Vec<(String, Spot<'n>)> {
@@ -267,11 +270,26 @@ impl Reader<'_> {
         entries.all().map(|(key, spot)| (key.text.clone(), spot)).collect()
     }
 
-    fn extensions(&mut self, fields: &Fields<'_>) {
-        let Some(spot) = fields.get("extensions") else { return };
-        if self.list(&spot, "`extensions`").is_some_and(|items| !items.is_empty()) {
-            self.error(code::UNSUPPORTED, &spot, "extensions are not supported yet");
-        }
+    fn extensions(&mut self, fields: &Fields<'_>) -> Vec<Arc<Extension>> {
+        let Some(spot) = fields.get("extensions") else { return Vec::new() };
+        let items = self.list(&spot, "`extensions`").unwrap_or_default();
+        items.iter().filter_map(|item| self.extension(item).map(Arc::new)).collect()
+    }
+
+    fn extension(&mut self, item: &Spot<'_>) -> Option<Extension> {
+        let entry = self.object(item, "an extension")?;
+        let entries: Vec<_> = entry.all().collect();
+        let [(key, spot)] = entries.as_slice() else {
+            self.error(code::WRONG_TYPE, item, "an item of `extensions` has exactly one name");
+            return None;
+        };
+        let fields = self.fields(spot, "an extension", &["extend", "when", "before", "after"])?;
+        let _needed = self.required(&fields, "extend", "an extension");
+        let extend = self.choice(&fields, "extend", EXTENDABLE);
+        let when = self.expression_field(&fields, "when");
+        let before = fields.get("before").and_then(|spot| self.block(&spot));
+        let after = fields.get("after").and_then(|spot| self.block(&spot));
+        Some(Extension { name: key.text.as_str().into(), extend: extend?.into(), when, before, after })
     }
 
     fn functions(&mut self, fields: &Fields<'_>) -> HashMap<Arc<str>, Arc<Task>> {
@@ -289,6 +307,10 @@ impl Reader<'_> {
     /// Refuses circles that can neither wait nor end.
     fn check_flow(&mut self, workflow: &Workflow, root: &Node) {
         let mut blocks = vec![workflow.body().clone()];
+        let extensions = &workflow.uses.extensions;
+        blocks.extend(
+            extensions.iter().flat_map(|extension| extension.before.iter().chain(&extension.after).cloned()),
+        );
         let mut tasks: Vec<Arc<Task>> = workflow.uses.functions.values().cloned().collect();
         while let Some(block) = blocks.pop() {
             for index in flow::endless(&block) {

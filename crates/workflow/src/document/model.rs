@@ -82,6 +82,35 @@ pub struct Use {
     pub functions: HashMap<Arc<str>, Arc<Task>>,
     /// Names of secrets.
     pub secrets: Vec<Arc<str>>,
+    /// Extensions, in order.
+    pub extensions: Vec<Arc<Extension>>,
+}
+
+/// Tasks around tasks of a kind.
+#[derive(Debug)]
+pub struct Extension {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The kind of task it is for: a word of [`Task::word`], `composite` or `all`.
+    pub extend: Arc<str>,
+    /// Applies only when this holds.
+    pub when: Option<Arc<Expression>>,
+    /// What comes before.
+    pub before: Option<Arc<Block>>,
+    /// What comes after.
+    pub after: Option<Arc<Block>>,
+}
+
+impl Extension {
+    /// Whether it is for tasks of this kind.
+    pub fn is_for(&self, task: &Task) -> bool {
+        match &*self.extend {
+            "all" => true,
+            "composite" => matches!(task.kind, Kind::Do(_) | Kind::Fork { .. }),
+            "call" => matches!(task.kind, Kind::Call(_)),
+            word => word == task.word,
+        }
+    }
 }
 
 /// A list of tasks.

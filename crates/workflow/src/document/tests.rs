@@ -12,7 +12,6 @@ const NOT_YET: &[&str] = &[
     "call-custom-function-cataloged",
     "call-grpc",
     "call-mcp",
-    "mock-service-extension",
 ];
 
 fn examples() -> Option<Vec<(String, String)>> {

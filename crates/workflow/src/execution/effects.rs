@@ -67,7 +67,8 @@ impl Execution {
         frame.state = State::Function;
         let prefix = Some(Arc::from(frame.step.id.as_str()));
         // A function sees its arguments and nothing of the tasks around the call.
-        let entry = Entry { parent: Some(id), slot: 0, task, input, scope: Scope::default(), prefix };
+        let entry =
+            Entry { parent: Some(id), slot: 0, task, input, scope: Scope::default(), prefix, extension: 0 };
         self.queue.push_back(Work::Enter(entry));
         Ok(())
     }

@@ -54,6 +54,7 @@ impl Execution {
             began: self.now,
             timed: false,
             retryable: false,
+            plain: false,
             trail: None,
             state: State::Compensation(compensation.block.clone()),
             children: BTreeSet::new(),
@@ -130,6 +131,7 @@ impl Execution {
             input: target.raw.clone(),
             scope: Scope::default(),
             prefix: None,
+            extension: 0,
         };
         if parent.is_none() {
             return self.enter_root(target.raw.clone());
@@ -154,6 +156,7 @@ impl Execution {
             began: self.now,
             timed: false,
             retryable: false,
+            plain: false,
             trail: Some(trail.clone()),
             state: State::Sequence(block.clone()),
             children: BTreeSet::new(),
@@ -202,6 +205,7 @@ impl Execution {
             input,
             scope: Scope::default(),
             prefix: None,
+            extension: 0,
         };
         self.queue.push_back(Work::Enter(entry));
     }

@@ -32,13 +32,17 @@ impl Execution {
         if entry.parent.is_some_and(|parent| self.frames.get(parent).is_none()) {
             return;
         }
-        let Entry { parent, slot, task, input, scope, prefix } = entry;
+        if self.extend(&entry) {
+            return;
+        }
+        let Entry { parent, slot, task, input, scope, prefix, .. } = entry;
         self.entered += 1;
         let above = parent.and_then(|parent| self.frames.get(parent));
         let depth = above.map_or(0, |frame| frame.depth + 1);
         let retryable = above.is_some_and(|frame| {
             frame.retryable || matches!(&frame.task.kind, Kind::Try(attempt) if attempt.retry.is_some())
         });
+        let plain = above.is_some_and(Frame::extends);
         let trail = above.and_then(|frame| match frame.state {
             State::Sequence(_) => frame.trail.clone(),
             _ => None,
@@ -77,6 +81,7 @@ impl Execution {
             began: self.now,
             timed: false,
             retryable,
+            plain,
             trail,
             state: State::Starting,
             children: BTreeSet::new(),
@@ -89,7 +94,7 @@ impl Execution {
         self.begin(id);
     }
 
-    fn over_limit(&self, depth: usize) -> Option<&'static str> {
+    pub(super) fn over_limit(&self, depth: usize) -> Option<&'static str> {
         if self.entered > limits::RUN_TASKS {
             Some("the run has entered more tasks than the limit allows")
         } else if depth > limits::RUN_DEPTH {
@@ -205,6 +210,7 @@ impl Execution {
                 input,
                 scope: scope.unwrap_or_else(|| frame.scope.clone()),
                 prefix: frame.prefix.clone(),
+                extension: 0,
             })),
             None => self.block_done(id, input, Then::Continue),
         }
@@ -289,7 +295,7 @@ impl Execution {
     }
 
     /// Takes a frame out, and its timers with it.
-    fn release(&mut self, id: FrameId) -> Option<Box<Frame>> {
+    pub(super) fn release(&mut self, id: FrameId) -> Option<Box<Frame>> {
         let frame = self.frames.remove(id)?;
         if self.active.get(&frame.step.id) == Some(&id) {
             self.active.remove(&frame.step.id);
@@ -377,6 +383,7 @@ impl Execution {
             }
             State::Listen(_) => self.each_next(parent, &task, slot, output, then),
             State::Function => self.finish_plain(parent, output),
+            State::Extended(_) => self.extended_next(parent, slot, output, then),
             _ => {}
         }
     }
@@ -407,6 +414,7 @@ impl Execution {
             State::Sequence(_) | State::Compensation(_) | State::Try(_) => self.finish_plain(id, output),
             State::For { .. } => self.for_iteration_done(id, &task, output, then),
             State::Listen(_) => self.each_done(id, &task, &output),
+            State::Extended(_) => self.extended_block_done(id, output, then),
             _ => {}
         }
     }

@@ -75,6 +75,8 @@ pub(super) struct Frame {
     pub(super) timed: bool,
     /// Is inside of a task that may be tried again.
     pub(super) retryable: bool,
+    /// Is inside of an extension, whose tasks are not extended themselves.
+    pub(super) plain: bool,
     pub(super) trail: Option<Arc<Trail>>,
     pub(super) state: State,
     pub(super) children: BTreeSet<FrameId>,
@@ -105,6 +107,8 @@ pub(super) enum State {
     Try(Box<Trying>),
     /// A `listen`.
     Listen(Box<Listening>),
+    /// Extensions around the task.
+    Extended(Box<Extended>),
     /// A compensation of the task.
     Compensation(Arc<Block>),
 }
@@ -128,6 +132,23 @@ pub(super) enum TryPhase {
     Trying,
     Pausing,
     Handling,
+}
+
+/// State of a task with an extension around it.
+#[derive(Debug)]
+pub(super) struct Extended {
+    /// Which of the workflow's extensions.
+    pub(super) index: usize,
+    pub(super) stage: Stage,
+    /// Where the task itself wants to go, once it is done.
+    pub(super) then: Then,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Before,
+    Task,
+    After,
 }
 
 /// State of a `listen`.
@@ -238,6 +259,8 @@ pub(super) struct Entry {
     pub(super) input: Arc<Value>,
     pub(super) scope: Scope,
     pub(super) prefix: Option<Arc<str>>,
+    /// The first extension that is not around the task yet.
+    pub(super) extension: usize,
 }
 
 /// A compensation that a cancel would run.

@@ -105,6 +105,7 @@ impl Execution {
                 input: frame.input.clone(),
                 scope: frame.scope.clone(),
                 prefix: frame.prefix.clone(),
+                extension: 0,
             })
             .collect();
         self.queue.extend(entries.into_iter().map(Work::Enter));

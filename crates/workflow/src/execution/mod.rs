@@ -34,6 +34,7 @@ mod approval;
 mod data;
 mod effects;
 mod ending;
+mod extending;
 mod flow;
 mod frame;
 mod ids;

@@ -250,3 +250,43 @@ fn workflows_07_an_event_that_belongs_to_no_step_is_a_divergence() {
     let wrong = Happening::Completed { step: StepId::new("/do/0/a"), output: json!(1) };
     assert!(driver.run.apply(&event(wrong)).is_err());
 }
+
+#[test]
+fn extensions_surround_the_tasks_they_are_for() {
+    let extended = |more: &str, tasks: &str| {
+        format!("use:\n  extensions:\n  - e:\n      extend: set\n{more}\ndo:\n{tasks}")
+    };
+    let around =
+        "      before: [{b: {set: {n: '${ .n + 1 }'}}}]\n      after: [{c: {set: {n: '${ .n * 10 }'}}}]";
+    let table = [
+        (extended(around, "- a: {set: {n: '${ .n + 5 }'}}"), json!({"n": 70}), "b a c"),
+        (
+            extended(&format!("      when: .n > 5\n{around}"), "- a: {set: {n: '${ .n + 5 }'}}"),
+            json!({"n": 6}),
+            "a",
+        ),
+        (extended(around, "- w: {wait: PT1S}"), json!({"n": 1}), ""),
+        (
+            extended(
+                "      before: [{b: {set: {mocked: true}, then: exit}}]",
+                "- a: {set: {n: 1}}\n- w: {wait: PT1S}",
+            ),
+            json!({"mocked": true}),
+            "b",
+        ),
+        (extended(around, "- a: {set: {n: 1}, if: .n > 1}"), json!({"n": 1}), ""),
+        (
+            extended(
+                "      after: [{c: {set: {n: '${ .n * 10 }'}}}]\n  - f:\n      extend: all\n      after: [{d: {set: {n: '${ .n + 1 }'}}}]",
+                "- a: {set: {n: '${ .n }'}, then: z}\n- y: {set: {n: 0}}\n- z: {wait: PT1S}",
+            ),
+            json!({"n": 21}),
+            "a d c d",
+        ),
+    ];
+    for (tasks, output, steps) in table {
+        let driver = run(&tasks, json!({"n": 1}));
+        assert_eq!(driver.output(), output, "{tasks}");
+        assert_eq!(driver.steps.join(" "), steps, "{tasks}");
+    }
+}
