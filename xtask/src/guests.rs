@@ -109,6 +109,8 @@ impl Toolchain {
         }
         if self.build_std {
             command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+            // Debian's compiler comes without the linker it asks for; the one of package `lld` is the same program.
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld");
         }
         let flags: Vec<String> = self.path_maps().iter().map(|map| format!("{map:?}")).collect();
         command.arg("--config").arg(format!("target.{TARGET}.rustflags=[{}]", flags.join(",")));
