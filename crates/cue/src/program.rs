@@ -76,11 +76,6 @@ impl Labels {
         self.intern(text, kind, package)
     }
 
-    /// A regular label if it is known already.
-    pub(crate) fn find(&self, text: &str) -> Option<Label> {
-        self.map.get(&(text.into(), LabelKind::Regular, 0)).copied()
-    }
-
     pub(crate) fn text(&self, label: Label) -> Arc<str> {
         match label.as_index() {
             Some(i) => i.to_string().into(),
@@ -97,10 +92,6 @@ impl Labels {
 
     pub(crate) fn is_regular(&self, label: Label) -> bool {
         self.kind(label) == LabelKind::Regular
-    }
-
-    pub(crate) fn is_definition(&self, label: Label) -> bool {
-        matches!(self.kind(label), LabelKind::Definition | LabelKind::HiddenDefinition)
     }
 }
 
@@ -126,7 +117,7 @@ pub(crate) enum DeclIr {
     /// Pattern, value, and whether the value sees the label.
     Pattern(ExprId, ExprId, bool),
     Embed(ExprId),
-    Ellipsis(Option<ExprId>),
+    Ellipsis,
 }
 
 /// A struct literal.

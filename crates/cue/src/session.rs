@@ -175,6 +175,7 @@ impl Value {
     }
 
     /// Unifies with plain data, as `vet` does.
+    #[must_use]
     pub fn unify_data(&self, data: &Data) -> Self {
         let mut eval = self.lock();
         let b = data::to_expr(&mut eval, data, 0);

@@ -66,7 +66,7 @@ pub(super) fn match_n(c: &mut Call<'_>) -> Outcome {
 }
 
 pub(super) fn match_if(c: &mut Call<'_>) -> Outcome {
-    let [value, test, then, other] = [0, 1, 2, 3].map(|i| c.args.get(i).cloned().unwrap_or(Value::top()));
+    let [value, test, then, other] = [0, 1, 2, 3].map(|i| c.args.get(i).cloned().unwrap_or_else(Value::top));
     let branch = if fits(c, &value, &test) { then } else { other };
     let message = "value does not satisfy the branch".to_owned();
     match fit(c, &value, &branch) {

@@ -108,7 +108,7 @@ pub(super) fn format_float(c: &mut Call<'_>) -> Outcome {
             let n: i32 = exponent.parse().unwrap_or(0);
             format!("{mantissa}e{}{:02}", if n < 0 { '-' } else { '+' }, n.abs())
         }
-        (Some('g' | 'G'), Some(p)) => format!("{:.1$}", x, p),
+        (Some('g' | 'G'), Some(p)) => format!("{x:.p$}"),
         _ => return Err("unknown format".into()),
     };
     Ok(Value::string(text))

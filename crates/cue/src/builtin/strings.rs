@@ -33,9 +33,9 @@ fn each_word(text: &str, f: impl Fn(char) -> String) -> String {
     let mut start = true;
     for ch in text.chars() {
         if start {
-            out.push_str(&f(ch))
+            out.push_str(&f(ch));
         } else {
-            out.push(ch)
+            out.push(ch);
         }
         start = ch.is_whitespace();
     }

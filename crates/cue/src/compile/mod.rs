@@ -134,7 +134,7 @@ impl Compiler<'_, '_> {
         }
         let mut scope = shared.clone();
         self.declare_locals(&unit.file.decls, &mut scope);
-        let span = unit.file.decls.first().map_or(Span::default(), |d| d.span);
+        let span = unit.file.decls.first().map_or_else(Span::default, |d| d.span);
         self.struct_in(&unit.file.decls, scope, span)
     }
 
@@ -145,7 +145,8 @@ impl Compiler<'_, '_> {
         };
         let base = path.rsplit('/').next().unwrap_or(path);
         let base = base.split('@').next().unwrap_or(base);
-        let name = import.name.as_ref().map_or(package.unwrap_or(base), |i| i.name.as_str()).to_owned();
+        let name =
+            import.name.as_ref().map_or_else(|| package.unwrap_or(base), |i| i.name.as_str()).to_owned();
         match (self.resolve)(self.program, &import.path) {
             Ok(found) => {
                 self.imports.insert(name, found);
@@ -262,8 +263,10 @@ impl Compiler<'_, '_> {
                 ir.decls.push(DeclIr::Embed(id));
             }
             DeclKind::Ellipsis(value) => {
-                let id = value.as_ref().map(|v| self.expr(v));
-                ir.decls.push(DeclIr::Ellipsis(id));
+                if let Some(value) = value {
+                    self.expr(value);
+                }
+                ir.decls.push(DeclIr::Ellipsis);
             }
             DeclKind::Field(field) => self.field(field, ir),
         }

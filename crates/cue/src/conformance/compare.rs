@@ -7,7 +7,8 @@ use crate::eval::Eval;
 use crate::eval::node::{NO_ENV, NO_NODE, Shape};
 use crate::program::{Ir, Program};
 use crate::syntax::ast::{
-    Attribute, BinaryOp, Constraint, Decl, DeclKind, ElementKind, Expr, ExprKind, Label as AstLabel, UnaryOp,
+    Attribute, BinaryOp, Comments, Constraint, Decl, DeclKind, ElementKind, Expr, ExprKind,
+    Label as AstLabel, UnaryOp,
 };
 use crate::value::{NodeId, Value};
 
@@ -128,10 +129,10 @@ fn compile_in(
             name: None,
             path: (*p).to_owned(),
             span,
-            comments: Default::default(),
+            comments: Comments::default(),
         })
         .collect();
-    let decl = |kind| Decl { kind, span, comments: Default::default() };
+    let decl = |kind| Decl { kind, span, comments: Comments::default() };
     file.decls.push(decl(DeclKind::Import(list, true)));
     file.decls.push(decl(DeclKind::Embed(expected.clone())));
     let mut resolve = |_: &mut Program, path: &str| {

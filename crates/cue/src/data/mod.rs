@@ -11,7 +11,7 @@ use crate::eval::Eval;
 use crate::eval::node::{NO_ENV, NO_NODE, Shape};
 use crate::number::Number;
 use crate::program::{DeclIr, ElementIr, Ir, StructIr};
-use crate::syntax::ast::Constraint;
+use crate::syntax::ast::{Constraint, Span};
 use crate::value::{Bottom, ExprId, Value};
 
 /// Concrete data.
@@ -36,7 +36,7 @@ pub enum Data {
 /// The expression that makes a piece of data.
 pub(crate) fn to_expr(eval: &mut Eval, data: &Data, at: ExprId) -> ExprId {
     let (source, span) =
-        eval.program.spans.get(at as usize).copied().unwrap_or((u32::MAX, Default::default()));
+        eval.program.spans.get(at as usize).copied().unwrap_or_else(|| (u32::MAX, Span::default()));
     let ir = match data {
         Data::Null => Ir::Value(Value::Null),
         Data::Bool(b) => Ir::Value(Value::Bool(*b)),

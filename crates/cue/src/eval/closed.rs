@@ -95,7 +95,7 @@ impl Eval {
         let id = self.deref(id);
         let Some(extra) = &self.node(id).extra else { return false };
         let closed = extra.reqs.iter().any(|r| !extra.opened.contains(r));
-        if !closed && !(self.is_defined_closed(id) && !extra.ellipsis) {
+        if !closed && (extra.ellipsis || !self.is_defined_closed(id)) {
             return false;
         }
         if !self.program.labels.is_regular(label) {

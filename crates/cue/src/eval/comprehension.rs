@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Eval;
-use super::node::{ChainLink, EnvId, NIL, Origin, Scope, Shape, Status};
+use super::node::{ChainLink, EnvId, Origin, Scope, Shape, Status};
 use super::work::{Item, Work, mix};
 use crate::error::Code;
 use crate::program::{ClauseIr, Ir};
@@ -46,8 +46,7 @@ impl Eval {
             Err(b) => return Err(b),
             Ok(()) => {}
         }
-        if tries && let Some(failed) = self.try_fails(&out)? {
-            let _ = failed;
+        if tries && self.try_fails(&out)?.is_some() {
             out.clear();
         }
         if out.is_empty()
@@ -179,7 +178,6 @@ impl Eval {
             let parent = self.env_node(*env);
             let node = self.anonymous(parent, *body, *env);
             self.node_mut(node).original = node;
-            let _ = NIL;
             if let Some(b) = self.missing_optional(node, *body, *env) {
                 if b.for_try {
                     return Ok(Some(b));

@@ -378,7 +378,7 @@ impl Eval {
         w.saw_struct = true;
         let regular = ir.decls.iter().any(|d| match d {
             DeclIr::Field(label, ..) => self.program.labels.is_regular(*label),
-            DeclIr::Dynamic(..) | DeclIr::Pattern(..) | DeclIr::Ellipsis(_) => true,
+            DeclIr::Dynamic(..) | DeclIr::Pattern(..) | DeclIr::Ellipsis => true,
             DeclIr::Embed(_) => false,
         });
         if regular || !ir.has_embed {
@@ -424,7 +424,7 @@ impl Eval {
                     labelled: *labelled,
                     known: None,
                 }),
-                DeclIr::Ellipsis(_) => {
+                DeclIr::Ellipsis => {
                     w.ellipsis = true;
                     let ids = self.groups.get(origin.groups).clone();
                     w.opened.extend(ids.iter().copied());

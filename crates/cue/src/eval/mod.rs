@@ -238,7 +238,7 @@ impl Eval {
     /// An expression that stands for a computed value.
     pub(crate) fn value_expr(&mut self, value: Value, at: ExprId) -> ExprId {
         let (source, span) =
-            self.program.spans.get(at as usize).copied().unwrap_or((u32::MAX, Span::default()));
+            self.program.spans.get(at as usize).copied().unwrap_or_else(|| (u32::MAX, Span::default()));
         self.program.push(Ir::Value(value), source, span)
     }
 

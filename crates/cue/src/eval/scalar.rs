@@ -7,7 +7,6 @@ use super::Eval;
 use super::work::{Alternatives, Item, Work};
 use crate::builtin;
 use crate::error::Code;
-use crate::number::Number;
 use crate::value::{Bottom, BoundOp, ExprId, Kind, Value};
 
 impl Eval {
@@ -358,18 +357,4 @@ pub(super) fn within(scalar: &Value, op: BoundOp, limit: &Value) -> Result<bool,
         BoundOp::Eq => scalar.same_scalar(limit),
         _ => false,
     })
-}
-
-/// The whole numbers strictly allowed by a pair of integer bounds, when there is just one.
-pub(super) fn only_integer(low_op: BoundOp, low: &Number, high_op: BoundOp, high: &Number) -> Option<Value> {
-    let one = Number::int(1);
-    let mut first = Number::int(low.neg().floor()).neg();
-    if low_op == BoundOp::Gt && first.compare(low) == Ordering::Equal {
-        first = first.add(&one);
-    }
-    let mut last = Number::int(high.floor());
-    if high_op == BoundOp::Lt && last.compare(high) == Ordering::Equal {
-        last = last.sub(&one);
-    }
-    (first.compare(&last) == Ordering::Equal).then(|| Value::number(first))
 }

@@ -157,7 +157,6 @@ pub(super) struct Work {
     pub(super) followed: HashSet<(NodeId, u32, bool)>,
     /// The node itself was ranged over when it had this many fields.
     pub(super) ranged: Option<(usize, ExprId)>,
-    pub(super) restarts: u32,
 }
 
 /// One list literal that was added.
@@ -203,7 +202,6 @@ impl Work {
             file_scope: None,
             followed: HashSet::new(),
             ranged: None,
-            restarts: 0,
         }
     }
 }

@@ -174,7 +174,7 @@ impl Writer<'_> {
         self.out.push_str("{\n");
         let body = self.out.len();
         stacker::maybe_grow(crate::limits::RED_ZONE, crate::limits::STACK_CHUNK, || {
-            self.fields(node, level + 1)
+            self.fields(node, level + 1);
         });
         if self.out.len() == body {
             self.out.truncate(start);
@@ -195,7 +195,7 @@ impl Writer<'_> {
                 self.out.push_str(", ");
             }
             stacker::maybe_grow(crate::limits::RED_ZONE, crate::limits::STACK_CHUNK, || {
-                self.node(*item, level)
+                self.node(*item, level);
             });
         }
         if open && !self.options.finally {

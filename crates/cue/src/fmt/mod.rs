@@ -173,7 +173,7 @@ impl Printer {
     fn imports(&mut self, list: &[crate::syntax::ast::Import], grouped: bool) {
         let spec = |i: &crate::syntax::ast::Import| {
             let path = crate::syntax::literal::quote(&i.path);
-            i.name.as_ref().map_or(path.clone(), |n| format!("{} {path}", n.name))
+            i.name.as_ref().map_or_else(|| path.clone(), |n| format!("{} {path}", n.name))
         };
         if !grouped {
             self.out.push_str(&format!("import {}", list.first().map_or_else(String::new, spec)));

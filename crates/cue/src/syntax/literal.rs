@@ -118,7 +118,7 @@ fn unescape(quote: Quote, body: &str) -> Result<Vec<u8>, String> {
         rest = &rest[at + marker.len()..];
         let (used, item) = escape(quote, rest)?;
         rest = &rest[used..];
-        push_escape(&mut out, item, &mut high)?;
+        push_escape(&mut out, &item, &mut high)?;
     }
     if high.is_some() {
         return Err("unmatched surrogate pair".to_owned());
@@ -133,8 +133,8 @@ enum Escape {
     Char(u32),
 }
 
-fn push_escape(out: &mut Vec<u8>, item: Escape, high: &mut Option<u32>) -> Result<(), String> {
-    match item {
+fn push_escape(out: &mut Vec<u8>, item: &Escape, high: &mut Option<u32>) -> Result<(), String> {
+    match *item {
         Escape::Nothing => {}
         Escape::Byte(b) => out.push(b),
         Escape::Char(code) => {
@@ -197,7 +197,7 @@ fn code_point(rest: &str, digits: usize) -> Result<(usize, Escape), String> {
 }
 
 /// Quotes text as a CUE string literal.
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -40,7 +40,7 @@ pub fn parse(name: &str, text: &str) -> Result<File, Errors> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_expr(name: &str, text: &str) -> Result<Expr, Errors> {
+pub(crate) fn parse_expr(name: &str, text: &str) -> Result<Expr, Errors> {
     let fail = |message: String, span: Span| {
         Errors::one(Error::syntax(message, Position::locate(name, text, span.start)))
     };
@@ -100,12 +100,6 @@ impl<'a> Parser<'a> {
 
     fn word(&self) -> &'a str {
         if self.kind() == Kind::Ident { self.slice(self.span()) } else { "" }
-    }
-
-    fn word_at(&self, ahead: usize) -> &'a str {
-        let last = self.lexed.tokens.len() - 1;
-        let token = self.lexed.tokens[(self.at + ahead).min(last)];
-        if token.kind == Kind::Ident { self.slice(token.span) } else { "" }
     }
 
     fn bump(&mut self) -> Token {

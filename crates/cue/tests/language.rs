@@ -1,0 +1,72 @@
+//! Facts of the language, one line each.
+
+use cue::tool::{Encoding, Input, export, import, vet};
+use cue::{Code, compile};
+
+fn json(text: &str) -> String {
+    compile("t.cue", text).unwrap().to_json().unwrap()
+}
+
+#[test]
+fn values_unify_and_defaults_are_taken() {
+    let cases = [
+        ("a: 1\na: int", r#"{"a":1}"#),
+        ("a: *1 | 2\nb: a + 1", r#"{"a":1,"b":2}"#),
+        ("#D: {x: int, y: *x | string}\nd: #D & {x: 3}", r#"{"d":{"x":3,"y":3}}"#),
+        ("m: [string]: n: int\nm: a: n: 1", r#"{"m":{"a":{"n":1}}}"#),
+        ("l: [for i in [1, 2, 3] if i > 1 {i * 2}]", r#"{"l":[4,6]}"#),
+        ("x: y - 100\ny: x + 100\nx: 5", r#"{"x":5,"y":105}"#),
+        ("s: \"\\(1 + 1)!\"", r#"{"s":"2!"}"#),
+        ("import \"strings\"\ns: strings.ToUpper(\"a\")", r#"{"s":"A"}"#),
+        ("n: 1Ki\nf: 1.50", r#"{"n":1024,"f":1.50}"#),
+    ];
+    for (text, want) in cases {
+        assert_eq!(json(text), want, "{text}");
+    }
+}
+
+#[test]
+fn errors_have_the_code_of_what_is_wrong() {
+    let cases = [
+        ("a: 1\na: 2", Code::Eval),
+        ("#D: {x: int}\na: #D & {y: 1}", Code::Eval),
+        ("a: {b: a}", Code::StructuralCycle),
+        ("a: int", Code::Incomplete),
+        ("a: b.c\nb: {}", Code::Incomplete),
+    ];
+    for (text, code) in cases {
+        let errors = compile("t.cue", text).unwrap().validate(true).unwrap_err();
+        assert_eq!(errors.code(), Some(code), "{text}: {errors}");
+    }
+}
+
+#[test]
+fn a_mistyped_field_of_a_closed_struct_is_suggested() {
+    let value = compile("t.cue", "#D: {replicas?: int}\na: #D & {replica: 1}").unwrap();
+    let errors = value.validate(false).unwrap_err();
+    assert_eq!(errors.0[0].hint.as_deref(), Some("did you mean replicas?"));
+}
+
+#[test]
+fn bad_input_ends_with_an_error() {
+    let deep = format!("a: {}1{}", "[".repeat(5_000), "]".repeat(5_000));
+    for text in ["a: {b: b}", "a: \"\\(", "x: y: x.y.z", deep.as_str(), "a: a + 1", "#L: {n: #L}\nl: #L"] {
+        if let Ok(value) = compile("t.cue", text) {
+            drop(value.validate(true));
+        }
+    }
+}
+
+#[test]
+fn data_is_vetted_exported_and_imported() {
+    let input = Input { files: vec![("s.cue".into(), "a: int & <10".into())], ..Default::default() };
+    let loader = cue::load::MemoryLoader::default();
+    let data = |text: &str| vec![("d.yaml".to_owned(), text.to_owned())];
+    assert!(vet(&input, &data("a: 3\n"), None, true, &loader).is_ok());
+    assert!(vet(&input, &data("a: 30\n"), None, true, &loader).is_err());
+    assert!(export(&input, Encoding::Json, &loader).is_err());
+    assert_eq!(
+        import("d.json", r#"{"a-b": 1, "c": [true]}"#, None).unwrap(),
+        "\"a-b\": 1\nc: [\n\ttrue,\n]\n"
+    );
+}
