@@ -93,7 +93,9 @@ impl Eval {
     /// Whether a node is closed and has no place for a label.
     pub(crate) fn is_closed_to(&mut self, id: NodeId, label: Label) -> bool {
         let id = self.deref(id);
-        let Some(extra) = &self.node(id).extra else { return false };
+        let Some(extra) = &self.node(id).extra else {
+            return self.is_defined_closed(id) && self.program.labels.is_regular(label);
+        };
         let closed = extra.reqs.iter().any(|r| !extra.opened.contains(r));
         if !closed && (extra.ellipsis || !self.is_defined_closed(id)) {
             return false;

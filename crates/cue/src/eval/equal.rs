@@ -90,7 +90,7 @@ impl Eval {
 
     pub(crate) fn equal_values(&mut self, a: &Value, b: &Value) -> bool {
         match (a, b) {
-            (Value::Bottom(x), Value::Bottom(y)) => x.code == y.code && x.at == y.at,
+            (Value::Bottom(x), Value::Bottom(y)) => x.code == y.code && x.message == y.message,
             (Value::Kind(x), Value::Kind(y)) => x == y,
             (Value::Bound(op, x), Value::Bound(other, y)) => op == other && self.equal_values(x, y),
             (Value::Conj(x), Value::Conj(y)) => {

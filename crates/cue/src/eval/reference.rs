@@ -52,6 +52,10 @@ impl Eval {
             Ir::Import(package) => Ok(Target::Node(self.package(package))),
             Ir::LetRef(up, value) => {
                 let scope = self.env_up(env, up);
+                // `let X = self` is another name, not another value.
+                if matches!(self.program.exprs[value as usize], Ir::SelfRef(_)) {
+                    return self.resolve(scope, value);
+                }
                 Ok(Target::Node(self.let_node(scope, value)))
             }
             Ir::DynRef(up, label) if up & LABEL_ONLY != 0 => {
