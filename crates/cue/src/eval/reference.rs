@@ -345,11 +345,11 @@ impl Eval {
         let mut found = false;
         while link != NIL {
             let r = self.refs[link as usize];
-            if r.expr == item.expr && r.target == target_original {
-                if r.node == here {
+            if r.target == target_original {
+                if r.node == here && r.expr == item.expr {
                     return;
                 }
-                if !r.discounted {
+                if !r.discounted && r.node != here {
                     found = true;
                 }
             }
@@ -359,9 +359,11 @@ impl Eval {
             w.cyclic.push((item, target));
             return;
         }
-        let independent = w.anchors.iter().any(|refs| !self.shares_refs(*refs, item.origin.refs));
+        let discounted = match item.origin.refs {
+            NIL => w.anchors.contains(&NIL),
+            refs => w.anchors.iter().any(|other| !self.shares_refs(*other, refs)),
+        };
         let mut origin = item.origin;
-        let discounted = independent && origin.refs != NIL;
         let up = origin.refs;
         origin.refs =
             self.new_ref(RefLink { expr: item.expr, target: target_original, node: here, discounted, up });
