@@ -116,7 +116,7 @@ fn read(text: &str) -> Result<Definition, String> {
     let program = ProgramRecord {
         kind: "workflow".to_owned(),
         name: format!("{}/{}", header.namespace, header.name),
-        version: header.version.to_string(),
+        version: header.version.clone(),
         digest: Digest::of(text.as_bytes()),
         source: None,
     };
