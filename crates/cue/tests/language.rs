@@ -1,4 +1,5 @@
 //! Facts of the language, one line each.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use cue::tool::{Encoding, Input, export, import, vet};
 use cue::{Code, compile};

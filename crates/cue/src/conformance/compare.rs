@@ -41,7 +41,8 @@ pub(super) fn node(eval: &mut Eval, expected: &Expr, text: &str, id: NodeId, fin
                     ElementKind::Ellipsis(_) => None,
                 })
                 .collect();
-            let arcs = live(eval, id);
+            let mut arcs = live(eval, id);
+            arcs.retain(|(label, _)| label.as_index().is_some());
             if arcs.len() != items.len() {
                 return Err(format!("list has {} elements, expected {}", arcs.len(), items.len()));
             }
