@@ -20,7 +20,11 @@ struct Inner {
     hint: Option<String>,
     findings: Vec<Diagnostic>,
     sources: BTreeMap<String, String>,
+    exit: Option<u8>,
 }
+
+/// Exit code of a command that the keyboard ended (128 and the number of SIGINT).
+pub const INTERRUPTED: u8 = 130;
 
 /// What a command answers: the exit code when it went as it should.
 pub type Answer = Result<u8, Report>;
@@ -50,6 +54,7 @@ impl<E: Coded + 'static> From<E> for Report {
             hint: error.hint(),
             findings,
             sources: BTreeMap::new(),
+            exit: None,
         }))
     }
 }
@@ -64,6 +69,7 @@ impl Report {
             hint: None,
             findings: Vec::new(),
             sources: BTreeMap::new(),
+            exit: None,
         }))
     }
 
@@ -108,6 +114,13 @@ impl Report {
         self
     }
 
+    /// The same error with another exit code.
+    #[must_use]
+    pub fn with_exit(mut self, exit: u8) -> Self {
+        self.0.exit = Some(exit);
+        self
+    }
+
     /// The code.
     pub fn code(&self) -> &'static Code {
         self.0.code
@@ -115,7 +128,7 @@ impl Report {
 
     /// The process's exit code.
     pub fn exit(&self) -> u8 {
-        self.0.code.exit.code()
+        self.0.exit.unwrap_or_else(|| self.0.code.exit.code())
     }
 
     /// Shows it on standard error.

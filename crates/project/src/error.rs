@@ -72,13 +72,26 @@ pub enum ProjectError {
         known: Vec<String>,
     },
     /// The operating system's user may not act as the principal.
-    #[error("{via} may not act as {principal}")]
+    #[error("{via} may not act as {principal} in environment {environment}")]
     NotAllowed {
+        /// Where.
+        environment: model::Environment,
         /// The operating system's user.
         via: model::Principal,
         /// Whom they wanted to act as.
         principal: model::Principal,
     },
+    /// A key file cannot be used.
+    #[error("{} cannot be used: {why}", path.display())]
+    BadKey {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The project's WASM actions cannot be used.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::SandboxError),
     /// The name is not that of a principal, an environment, a role.
     #[error(transparent)]
     Name(#[from] model::principal::NameError),
@@ -106,6 +119,8 @@ impl Coded for ProjectError {
                 code::general::NOT_FOUND
             }
             Self::NotAllowed { .. } => code::policy::DENIED,
+            Self::BadKey { .. } => code::journal::BAD_KEY,
+            Self::Sandbox(error) => error.code(),
             Self::Name(_) => code::general::USAGE,
         }
     }
@@ -120,11 +135,11 @@ impl Coded for ProjectError {
             Self::Exists { .. } => Some("aedile validate".to_owned()),
             Self::NoEnvironment { known, .. } | Self::NoWorkflow { known, .. } => listed(known),
             Self::NothingYet { .. } => Some("aedile run WORKFLOW".to_owned()),
-            Self::NotAllowed { via, principal } => Some(format!(
-                "let them under `actAs` in access.yaml: `{}: [{}]`",
-                via.name(),
-                principal.name()
+            Self::NotAllowed { via, principal, environment } => Some(format!(
+                "let them in access.yaml: `actAs: {{{environment}: {{{}: [{principal}]}}}}`",
+                via.name()
             )),
+            Self::Sandbox(error) => error.hint(),
             Self::Bad { findings } => findings.first().and_then(|finding| finding.hint.clone()),
             _ => None,
         }

@@ -69,6 +69,11 @@ impl StateDir {
         self.root.join("engines")
     }
 
+    /// Secrets, a file for each, readable by its owner only.
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
     /// What can be made again at any time.
     pub fn cache(&self) -> PathBuf {
         self.root.join("cache")
@@ -82,7 +87,7 @@ impl StateDir {
     /// Makes the directory, for its owner only.
     pub fn create(&self) -> Result<(), ProjectError> {
         create_private(&self.root)?;
-        for directory in [self.keys(), self.engines(), self.cache()] {
+        for directory in [self.keys(), self.engines(), self.cache(), self.secrets()] {
             create_private(&directory)?;
         }
         Ok(())

@@ -21,16 +21,28 @@
 //! # Ok::<(), project::ProjectError>(())
 //! ```
 
+pub mod access;
 pub mod error;
+pub mod keys;
 pub mod layout;
 pub mod limits;
 pub mod machine;
 pub mod manifest;
+pub mod place;
 pub mod presence;
+pub mod programs;
 pub mod scaffold;
+pub mod secrets;
 pub mod text;
+mod wasm;
+pub mod workshop;
 
+pub use access::{Access, Actor};
 pub use error::ProjectError;
+pub use keys::Keys;
 pub use layout::StateDir;
 pub use manifest::Manifest;
+pub use place::{Place, PlaceError, Project};
 pub use presence::{Alive, Engines};
+pub use programs::{Document, WorkflowPrograms};
+pub use workshop::{Machine, Rules, Workshop, WorkshopError};

@@ -33,6 +33,11 @@ pub fn read_from(from: impl Read, shown: &str, limit: u64) -> Result<String, Pro
     })
 }
 
+/// Reads YAML (and so JSON) into a value.
+pub fn value(text: &str, shown: &str) -> Result<serde_json::Value, ProjectError> {
+    yaml(text, shown)
+}
+
 /// Reads YAML into `T`; the finding names line, column and JSON pointer of what is wrong.
 pub(crate) fn yaml<T: DeserializeOwned>(text: &str, shown: &str) -> Result<T, ProjectError> {
     let options = serde_saphyr::options! { with_snippet: false };

@@ -20,7 +20,7 @@ pub enum JournalCommand {
     /// Write records as JSON Lines
     Export(ExportArgs),
     /// Fold the journal again and compare with the views
-    Replay(ReplayArgs),
+    Replay,
     /// Show and change the keys that sign checkpoints
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -85,13 +85,6 @@ pub struct ExportArgs {
     /// File to write to; standard output when left out
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-}
-
-/// Arguments of `journal replay`.
-#[derive(Debug, Args)]
-pub struct ReplayArgs {
-    /// Only this run
-    pub run: Option<String>,
 }
 
 /// What can be done with keys.

@@ -9,8 +9,7 @@ mod runs;
 
 pub use approvals::{ApprovalsCommand, DecideArgs};
 pub use journal::{
-    CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ReplayArgs, ShowRecordArgs,
-    VerifyArgs,
+    CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
 };
 pub use policy::{ExplainPolicyArgs, PolicyCommand, PolicyTestArgs};
 pub use project::{DoctorArgs, DoctorCommand, FmtArgs, InitArgs, ValidateArgs};

@@ -1,5 +1,6 @@
 //! `init`: start a project.
 
+use project::{Place, Project};
 use serde_json::json;
 
 use crate::World;
@@ -10,6 +11,10 @@ use crate::ui::{GOOD, Ui};
 /// Starts a project in a directory.
 pub(super) fn init(ui: &mut Ui, world: &World, args: &InitArgs) -> Answer {
     let started = project::scaffold::start(&args.directory, args.name.as_deref(), &world.user)?;
+    // the default environment is there from the start, with a key of its own
+    let place = Place::in_project(Project::open(&started.root)?, None)?;
+    let journal = project::workshop::open_or_create(&place, &super::machine(world))?;
+    drop(journal);
     if ui.json {
         ui.answer_json(&json!({
             "name": started.name,

@@ -1,18 +1,56 @@
 //! One module per command: from arguments to an answer.
 
 mod about;
+mod approvals;
+mod batch;
+mod decide;
+mod doctor;
 mod explain;
+mod follow;
+mod here;
 mod init;
+mod journal;
+mod policy;
+mod proof;
+mod run;
+mod runs;
+mod status;
+mod steer;
+mod validate;
+
+use std::sync::Arc;
+
+use project::Machine;
 
 use crate::World;
-use crate::args::{Cli, Command};
+use crate::args::{ApprovalsCommand, Cli, Command, JournalCommand, PolicyCommand, RunsCommand};
 use crate::report::{Answer, Report};
 use crate::ui::Ui;
 
+use here::Here;
+
 /// Carries out a command.
 pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
+    let here = || Here::find(world, &cli.global);
     match &cli.command {
         Command::Init(args) => init::init(ui, world, args),
+        Command::Validate(args) => validate::validate(ui, world, &cli.global, args),
+        Command::Fmt(args) => validate::fmt(ui, world, &cli.global, args),
+        Command::Run(args) => run::run(ui, world, &cli.global, args),
+        Command::Runs(command) => runs_command(ui, world, &here()?, command),
+        Command::Approve(args) => decide::decide(ui, world, &here()?, args, true),
+        Command::Deny(args) => decide::decide(ui, world, &here()?, args, false),
+        Command::Approvals(ApprovalsCommand::List { all }) => approvals::list(ui, world, &here()?, *all),
+        Command::Approvals(ApprovalsCommand::Show { approval }) => {
+            approvals::show(ui, world, &here()?, approval)
+        }
+        Command::Policy(PolicyCommand::Test(args)) => policy::test(ui, &here()?, args),
+        Command::Policy(PolicyCommand::Explain(args)) => policy::explain(ui, &here()?, args),
+        Command::Policy(PolicyCommand::List) => policy::list(ui, &here()?),
+        Command::Journal(JournalCommand::Verify(args)) => proof::check(ui, world, &cli.global, args),
+        Command::Journal(command) => journal_command(ui, world, &here()?, command),
+        Command::Status => status::status(ui, world, &here()?),
+        Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
         Command::Explain { code } => explain::explain(ui, code.as_deref()),
         Command::Completion { shell } => {
             about::completion(ui, *shell);
@@ -22,6 +60,48 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
             about::version(ui);
             Ok(0)
         }
-        _ => Err(Report::internal("the command is not there yet")),
     }
 }
+
+fn runs_command(ui: &mut Ui, world: &World, here: &Here, command: &RunsCommand) -> Answer {
+    match command {
+        RunsCommand::List(args) => runs::list(ui, world, here, args),
+        RunsCommand::Show(args) => runs::show(ui, world, here, &args.run),
+        RunsCommand::Logs(args) => runs::logs(ui, here, args),
+        command => steer::steer(ui, world, here, command),
+    }
+}
+
+fn journal_command(ui: &mut Ui, world: &World, here: &Here, command: &JournalCommand) -> Answer {
+    match command {
+        JournalCommand::Log(args) => journal::log(ui, here, args),
+        JournalCommand::Show(args) => journal::show(ui, here, args.position),
+        JournalCommand::Verify(_) => Err(Report::internal("verification needs no place")),
+        JournalCommand::Checkpoint(args) => proof::checkpoint(ui, world, here, args),
+        JournalCommand::Prove(args) => proof::prove(ui, here, args),
+        JournalCommand::Export(args) => journal::export(ui, here, args),
+        JournalCommand::Replay => journal::replay(ui, here),
+        JournalCommand::Keys(command) => proof::keys_command(ui, world, here, *command),
+    }
+}
+
+/// The machine as an engine needs it.
+fn machine(world: &World) -> Machine {
+    Machine {
+        clock: Arc::clone(&world.clock),
+        entropy: Arc::clone(&world.entropy),
+        notifier: Arc::new(engine::ports::NobodyNotified),
+    }
+}
+
+/// A runtime for runs and for waiting.
+fn runtime() -> Result<tokio::runtime::Runtime, Report> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .map_err(|error| Report::internal("the runtime cannot be started").caused_by(error.to_string()))
+}
+
+/// Stack of a thread that evaluates expressions: twice what one evaluation may use.
+const STACK_BYTES: usize = 2 * workflow::limits::EVALUATION_STACK + (1 << 20);

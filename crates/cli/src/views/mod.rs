@@ -1,4 +1,9 @@
 //! How answers look. Pure: from values to text.
 
+pub mod approvals;
+pub mod dialect;
+pub mod events;
+pub mod live;
+pub mod runs;
 pub mod table;
 pub mod time;

@@ -110,6 +110,14 @@ impl Sandbox {
         sandbox
     }
 
+    /// A copy of one of the repository's examples.
+    pub fn with_example(name: &str) -> Self {
+        let sandbox = Self::new();
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
+        copy(&example, &sandbox.root());
+        sandbox
+    }
+
     /// The directory commands run in.
     pub(crate) fn root(&self) -> PathBuf {
         self.directory.path().join("work")
@@ -202,6 +210,30 @@ impl Sandbox {
         settings.add_filter(r"(run|apr|evt|ckp)_[0-9a-hjkmnp-tv-z]{26}", "$1_[ID]");
         settings.add_filter(r"[ \t]+\n", "\n");
         settings.bind(|| insta::assert_snapshot!(name, self.transcript.trim_end()));
+    }
+}
+
+/// A file of the conformance data beside the workspace; says so when it is not there.
+pub fn conformance(path: &str) -> Option<PathBuf> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance").join(path);
+    let found = file.is_file().then_some(file);
+    if found.is_none() {
+        eprintln!("skipped: {path} is not beside this workspace");
+    }
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            // state of somebody who tried the example in place
+            true if entry.file_name() == ".aedile" => {}
+            true => copy(&entry.path(), &target),
+            false => drop(fs_err::copy(entry.path(), target).unwrap()),
+        }
     }
 }
 

@@ -1,0 +1,140 @@
+//! `approve` and `deny`: and what to type, so that somebody can.
+
+use engine::approvals::{self, Decided};
+use journal::events::Asked;
+use model::{ApprovalId, Principal, Role};
+use policy::{Approver, Choice};
+use project::{Access, Actor, Place};
+use serde_json::json;
+use store::SqliteJournal;
+
+use super::here::{Here, the_approval};
+use crate::World;
+use crate::args::{DecideArgs, Global};
+use crate::report::{Answer, Report};
+use crate::ui::{GOOD, Ui, WARN};
+
+/// Grants an approval, or denies it.
+pub(super) fn decide(ui: &mut Ui, world: &World, here: &Here, args: &DecideArgs, yes: bool) -> Answer {
+    let journal = here.journal()?;
+    let approval = the_approval(&journal, &args.approval)?;
+    let access = access(&here.place)?;
+    let actor = access.actor(&here.place.environment, &world.user, args.act_as.as_deref())?;
+    let reason = args.reason.clone();
+    let choice = match (yes, args.emergency) {
+        (true, true) => Choice::Override {
+            reason: reason.filter(|reason| !reason.trim().is_empty()).ok_or_else(|| {
+                Report::usage("an emergency override needs a reason").with_hint("add -m REASON")
+            })?,
+        },
+        (true, false) => Choice::Grant { reason },
+        (false, true) => return Err(Report::usage("--override only goes with `approve`")),
+        (false, false) => Choice::Deny { reason },
+    };
+    let decided = super::runtime()?.block_on(take(
+        &journal,
+        &here.place,
+        world,
+        &access,
+        (approval, &actor),
+        &choice,
+    ))?;
+    show(ui, approval, &actor, &decided);
+    Ok(0)
+}
+
+/// Takes one decision as an actor.
+pub(super) async fn take(
+    journal: &SqliteJournal,
+    place: &Place,
+    world: &World,
+    access: &Access,
+    (approval, actor): (ApprovalId, &Actor),
+    choice: &Choice,
+) -> Result<Decided, Report> {
+    use engine::judge::Roles;
+    let by = Approver {
+        principal: actor.principal.clone(),
+        via: actor.via.clone(),
+        roles: access.roles(&actor.principal),
+    };
+    let persons = access.persons(&place.environment);
+    let now = world.clock.now();
+    Ok(approvals::decide(journal, approval, choice, &by, None, (persons, now)).await?)
+}
+
+fn show(ui: &mut Ui, approval: ApprovalId, actor: &Actor, decided: &Decided) {
+    if ui.json {
+        let value = match decided {
+            Decided::Ended { outcome } => {
+                json!({ "approval": approval, "by": actor.principal, "status": outcome })
+            }
+            Decided::Counted { level, missing } => json!({
+                "approval": approval, "by": actor.principal, "status": "waiting", "level": level, "missing": missing,
+            }),
+            Decided::Already { message } => {
+                json!({ "approval": approval, "by": actor.principal, "status": "noop", "reason": message })
+            }
+        };
+        ui.answer_json(&value);
+        return;
+    }
+    match decided {
+        Decided::Ended { outcome } => {
+            ui.answer(format_args!("{GOOD}{outcome}{GOOD:#}  {approval} by {}", actor.principal));
+        }
+        Decided::Counted { level, missing } => {
+            let more = if *missing == 0 { String::new() } else { format!(", {missing} more needed") };
+            ui.answer(format_args!("{GOOD}counted{GOOD:#}  {approval} by {}", actor.principal));
+            ui.note(format_args!("{WARN}waiting{WARN:#} at level {level}{more}"));
+        }
+        Decided::Already { message } => ui.answer(format_args!("noop  {message}")),
+    }
+}
+
+/// The access rules of a place.
+pub(super) fn access(place: &Place) -> Result<Access, Report> {
+    Ok(match &place.project {
+        Some(project) => project::workshop::access(project)?,
+        None => Access::nobody(),
+    })
+}
+
+/// What has to be typed to give an approval at a level: a command if the user can give it, else whom to ask.
+pub(super) fn how(
+    (asked, level): (&Asked, u32),
+    place: &Place,
+    (access, user): (&Access, &str),
+    global: &Global,
+) -> Result<String, String> {
+    let roles: &[Role] =
+        asked.levels.iter().find(|one| one.level == level).map_or(&[], |level| level.roles.as_slice());
+    let by_user = access.persons(&place.environment) == approvals::Persons::ByUser;
+    let own = Principal::user(user).ok();
+    let asker = &asked.requester;
+    let holders: Vec<Principal> =
+        access.holders(roles).into_iter().filter(|holder| holder != asker).collect();
+    let asked_by_user = asked.via.as_ref().or(Some(asker)) == own.as_ref();
+    let mut command = format!("aedile approve {}", asked.approval);
+    if let Some(environment) = &global.env {
+        command.push_str(&format!(" -e {environment}"));
+    }
+    if let Some(project) = &global.project {
+        command.push_str(&format!(" --project {}", project.display()));
+    }
+    let can_at_all = !(by_user && asked_by_user);
+    if can_at_all && own.as_ref().is_some_and(|own| holders.contains(own)) {
+        return Ok(command);
+    }
+    let other = holders.iter().find(|holder| access.may_act_as(&place.environment, user, holder));
+    if let (true, Some(other)) = (can_at_all, other) {
+        let name = if other.kind() == "user" { other.name() } else { other.as_str() };
+        return Ok(format!("{command} --as {name}"));
+    }
+    if holders.is_empty() {
+        let roles: Vec<&str> = roles.iter().map(Role::as_str).collect();
+        return Err(format!("nobody who may holds the role {}; see access.yaml", roles.join(" or ")));
+    }
+    let names: Vec<&str> = holders.iter().map(Principal::as_str).collect();
+    Err(format!("ask {}: {command}", names.join(" or ")))
+}

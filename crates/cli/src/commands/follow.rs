@@ -1,0 +1,419 @@
+//! Follows a run as it happens: what is shown, what is asked, how it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::control;
+use engine::limits::READ_MAX;
+use journal::events::{ApprovalEvent, Asked, RunEvent, StepEvent};
+use journal::{Event, Journal, Record};
+use model::{ApprovalId, Code, Problem, RunId, code};
+use policy::Choice;
+use project::{Place, Workshop};
+use serde_json::{Value, json};
+use store::SqliteJournal;
+use workflow::document::Dialect;
+
+use super::decide::{how, take};
+use crate::World;
+use crate::args::Global;
+use crate::report::Report;
+use crate::ui::{COMMAND, DIM, GOOD, STRONG, Ui, WARN};
+use crate::views::dialect::envelope;
+use crate::views::events::{clock, narration};
+use crate::views::live::Live;
+use crate::views::time::duration;
+
+/// How often an engine that lost a run is noticed.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// What the types of problems begin with that say that people did not agree.
+const APPROVAL_PROBLEMS: &str = "https://aedile.io/errors/approval-";
+
+/// What is followed, and how.
+pub(super) struct Follow {
+    pub(super) run: RunId,
+    pub(super) dialect: Dialect,
+    pub(super) approve_as: Vec<String>,
+    pub(super) detach: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// How following ended.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) run: RunId,
+    pub(super) status: &'static str,
+    pub(super) output: Value,
+    pub(super) problem: Option<Problem>,
+    pub(super) envelope: Option<Value>,
+    /// What is answered on standard output, where it is not JSON that is wanted.
+    pub(super) shown: Option<Value>,
+    /// Approvals it waits for.
+    pub(super) approvals: Vec<ApprovalId>,
+    /// The next likely command and why.
+    pub(super) next: Option<(String, &'static str)>,
+    /// Why the command does not exit with 0.
+    pub(super) report: Option<Report>,
+}
+
+struct Following<'a> {
+    world: &'a World,
+    global: &'a Global,
+    place: &'a Place,
+    workshop: &'a Workshop,
+    options: &'a Follow,
+    live: Live,
+    sequence: u64,
+    started: Instant,
+    waiting: Vec<Asked>,
+}
+
+/// Follows a run to its end, or until it has to be left alone.
+pub(super) async fn follow(
+    ui: &mut Ui,
+    world: &World,
+    global: &Global,
+    place: &Place,
+    workshop: &Workshop,
+    options: &Follow,
+) -> Result<Ending, Report> {
+    let live = Live::new(ui);
+    let mut following = Following {
+        world,
+        global,
+        place,
+        workshop,
+        options,
+        live,
+        sequence: 0,
+        started: Instant::now(),
+        waiting: Vec::new(),
+    };
+    let ending = following.to_the_end(ui).await;
+    following.live.finish();
+    ending
+}
+
+impl Following<'_> {
+    async fn to_the_end(&mut self, ui: &mut Ui) -> Result<Ending, Report> {
+        let journal = Arc::clone(&self.workshop.journal);
+        let stream = self.options.run.to_string();
+        loop {
+            let head = journal.head()?.position;
+            let records = journal.read_stream(&stream, self.sequence, READ_MAX)?;
+            for record in &records {
+                self.sequence = record.sequence;
+                if let Some(ending) = self.take(ui, record) {
+                    return Ok(ending);
+                }
+            }
+            if !records.is_empty() {
+                continue;
+            }
+            self.answer(ui).await?;
+            if self.options.detach && self.rests(&journal)? {
+                return Ok(self.leave());
+            }
+            if let Some(ending) = self.wait(ui, &journal, head).await? {
+                return Ok(ending);
+            }
+        }
+    }
+
+    /// Waits for news, the end of the patience, or the keyboard.
+    async fn wait(
+        &mut self,
+        ui: &mut Ui,
+        journal: &SqliteJournal,
+        head: u64,
+    ) -> Result<Option<Ending>, Report> {
+        let left = self.options.timeout.map(|timeout| timeout.saturating_sub(self.started.elapsed()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(Some(self.leave()));
+        }
+        let mut trouble = self.workshop.engine.trouble();
+        let pause = left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN));
+        tokio::select! {
+            changed = journal.changed(head) => { changed?; }
+            _ = tokio::signal::ctrl_c() => return Ok(Some(self.interrupted())),
+            changed = trouble.changed() => {
+                if changed.is_ok() && let Some(text) = trouble.borrow().clone() {
+                    self.live.line(ui, &format!("{WARN}trouble{WARN:#}    {text}"));
+                }
+            }
+            () = tokio::time::sleep(pause) => self.live.tick(),
+        }
+        self.lost(journal)
+    }
+
+    /// A run that no engine can carry on is no reason to wait for ever.
+    fn lost(&self, journal: &SqliteJournal) -> Result<Option<Ending>, Report> {
+        if self.workshop.engine.local_runs().contains(&self.options.run)
+            || self.started.elapsed() < LOOK_AGAIN * 4
+        {
+            return Ok(None);
+        }
+        let Some(text) = self.workshop.engine.trouble().borrow().clone() else { return Ok(None) };
+        if control::final_status(journal, self.options.run).map_err(Report::from)?.is_some() {
+            return Ok(None);
+        }
+        let report =
+            Report::new(code::run::NOT_RUNNING, format!("{} cannot be carried on", self.options.run))
+                .caused_by(text)
+                .with_hint("aedile doctor");
+        Ok(Some(self.ending("stuck", Some(report))))
+    }
+
+    fn take(&mut self, ui: &mut Ui, record: &Record) -> Option<Ending> {
+        match &record.event {
+            Event::Run(RunEvent::Submitted(submitted)) => {
+                let what = format!("{} {}", submitted.program.name, submitted.program.version);
+                self.live.line(ui, &format!("{STRONG}{}{STRONG:#}  {what}", self.options.run));
+            }
+            Event::Step(StepEvent::Asked(asked)) => {
+                self.live.line(ui, &line(record));
+                self.ask(ui, asked.approval);
+            }
+            Event::Step(StepEvent::Answered(answered)) => {
+                self.waiting.retain(|asked| asked.approval != answered.approval);
+                self.live.line(ui, &line(record));
+            }
+            Event::Step(StepEvent::Scheduled(scheduled)) => {
+                self.live.line(ui, &line(record));
+                self.live.doing(&scheduled.name);
+            }
+            Event::Step(StepEvent::Completed(result)) => {
+                if result.task == "echo" || result.output.get("message").is_some() && is_echo(result) {
+                    self.say(ui, &result.output);
+                }
+                self.live.line(ui, &line(record));
+            }
+            Event::Step(StepEvent::InDoubt(doubt)) => {
+                self.live.line(ui, &line(record));
+                let command = format!("aedile runs resolve {} '{}' --happened", self.options.run, doubt.step);
+                self.live.line(
+                    ui,
+                    &format!("           say so with: {COMMAND}{command}{COMMAND:#} or --not-happened"),
+                );
+            }
+            Event::Run(RunEvent::Completed(ended)) => {
+                return Some(self.completed(ui, &ended.output, record));
+            }
+            Event::Run(RunEvent::Failed(ended)) => return Some(self.failed(&ended.problem)),
+            Event::Run(RunEvent::Cancelled(_)) => {
+                let report = Report::new(code::run::CANCELLED, format!("{} was cancelled", self.options.run));
+                return Some(self.ending("cancelled", Some(report)));
+            }
+            event => {
+                if narration(event).is_some() {
+                    self.live.line(ui, &line(record));
+                }
+            }
+        }
+        None
+    }
+
+    /// What a step of the run says is part of what the run puts out.
+    fn say(&mut self, ui: &mut Ui, output: &Value) {
+        let text = match output.get("message") {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => return,
+        };
+        if ui.json {
+            return;
+        }
+        if self.options.dialect == Dialect::Ritual {
+            self.live.pause(|| ui.answer(crate::views::table::plain(&text)));
+        } else {
+            self.live.line(ui, &crate::views::table::plain(&text));
+        }
+    }
+
+    /// Tells what is asked, and how to answer.
+    fn ask(&mut self, ui: &mut Ui, approval: ApprovalId) {
+        let first = self.workshop.journal.read_stream(&approval.to_string(), 0, 1).unwrap_or_default();
+        let Some(Event::Approval(ApprovalEvent::Requested(asked))) =
+            first.into_iter().next().map(|one| one.event)
+        else {
+            return;
+        };
+        let asked = *asked;
+        let now = self.world.clock.now();
+        let expires = asked
+            .expires
+            .map_or_else(String::new, |at| format!(", {}", crate::views::time::relative(at, now)));
+        let title = crate::views::table::plain(&asked.title);
+        let levels = asked.levels.len();
+        self.live
+            .line(ui, &format!("{WARN}waits{WARN:#}      {title}  {DIM}level 1 of {levels}{expires}{DIM:#}"));
+        if self.options.approve_as.is_empty() {
+            let access = &self.workshop.rules.access;
+            let told = how((&asked, 1), self.place, (access, &self.world.user), self.global);
+            let text = match told {
+                Ok(command) => format!("give it with: {COMMAND}{command}{COMMAND:#}"),
+                Err(whom) => whom,
+            };
+            self.live.line(ui, &format!("           {text}"));
+        }
+        self.live.doing(&title);
+        self.waiting.push(asked);
+    }
+
+    /// Answers what waits, as the principals that were named, where they may.
+    async fn answer(&mut self, ui: &mut Ui) -> Result<(), Report> {
+        if self.options.approve_as.is_empty() || self.waiting.is_empty() {
+            return Ok(());
+        }
+        let (access, journal) = (Arc::clone(&self.workshop.rules.access), Arc::clone(&self.workshop.journal));
+        for asked in std::mem::take(&mut self.waiting) {
+            let mut last = None;
+            for name in &self.options.approve_as {
+                let actor = access.actor(&self.place.environment, &self.world.user, Some(name))?;
+                let choice = Choice::Grant { reason: Some("--approve-as".to_owned()) };
+                let taken =
+                    take(&journal, self.place, self.world, &access, (asked.approval, &actor), &choice).await;
+                match taken {
+                    Ok(engine::approvals::Decided::Ended { .. }) => {
+                        last = None;
+                        break;
+                    }
+                    Ok(_) => {}
+                    Err(report) => last = Some(report),
+                }
+            }
+            let open =
+                engine::approvals::load(&*journal, asked.approval, access.persons(&self.place.environment))?
+                    .is_some_and(|loaded| loaded.ended.is_none());
+            if open {
+                let report = last.unwrap_or_else(|| {
+                    Report::new(code::policy::WAITING, format!("{} needs more approvals", asked.approval))
+                });
+                report.show(ui);
+                return Err(Report::new(
+                    code::policy::WAITING,
+                    format!("{} still waits for approval", self.options.run),
+                )
+                .with_hint(format!("aedile approvals show {}", asked.approval)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything waits: for people, a timer, a window, an event.
+    fn rests(&self, journal: &SqliteJournal) -> Result<bool, Report> {
+        let row = journal.run(self.options.run)?;
+        Ok(row.is_some_and(|row| {
+            !matches!(row.status, store::RunStatus::Submitted | store::RunStatus::Running)
+        }))
+    }
+
+    fn completed(&mut self, ui: &mut Ui, output: &Value, record: &Record) -> Ending {
+        let took =
+            duration(model::time::SignedDuration::try_from(self.started.elapsed()).unwrap_or_default());
+        self.live.end(ui, &format!("{GOOD}completed{GOOD:#}  {}  {DIM}{took}{DIM:#}", self.options.run));
+        let envelope = (self.options.dialect == Dialect::Ritual)
+            .then(|| envelope(&self.name(), self.options.run, record.at, output));
+        let shown = envelope.clone().unwrap_or_else(|| output.clone());
+        let next = (format!("aedile runs show {}", self.options.run), "says what happened");
+        Ending {
+            output: output.clone(),
+            envelope,
+            shown: Some(shown),
+            next: Some(next),
+            ..self.ending("completed", None)
+        }
+    }
+
+    fn name(&self) -> String {
+        let row = self.workshop.journal.run(self.options.run).ok().flatten();
+        row.map_or_else(String::new, |row| {
+            row.name.rsplit_once('/').map_or(row.name.clone(), |(_, name)| name.to_owned())
+        })
+    }
+
+    fn failed(&self, problem: &Problem) -> Ending {
+        let known = problem.code.as_deref().and_then(|id| code::all().find(|code| code.id == id));
+        let denied = known.filter(|code| code.exit == model::Exit::Denied);
+        let refused = problem.kind.starts_with(APPROVAL_PROBLEMS).then_some(code::policy::APPROVAL_DENIED);
+        let code: &'static Code = denied.or(refused).unwrap_or(code::run::FAILED);
+        let at = problem.instance.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+        let mut report =
+            Report::new(code, format!("{} failed{at}", self.options.run)).caused_by(problem.to_string());
+        if let Some(known) = known.filter(|known| known.id != code.id) {
+            report = report.caused_by(format!("{known}: {}", known.title));
+        }
+        let report = report.with_hint(format!("aedile runs show {}", self.options.run));
+        Ending { problem: Some(problem.clone()), ..self.ending("failed", Some(report)) }
+    }
+
+    /// The run goes on without us, or waits; say which.
+    fn leave(&self) -> Ending {
+        let run = self.options.run;
+        let row = self.workshop.journal.run(run).ok().flatten();
+        let resume = (format!("aedile run --resume {run}"), "goes on with it");
+        let (code, what) = match row.and_then(|row| row.waiting_on) {
+            Some(store::WaitingOn::Approval(approval)) => {
+                (code::policy::WAITING, format!("{run} waits for approval {approval}"))
+            }
+            Some(waits) => (code::run::WAITING, format!("{run} waits for {waits}")),
+            None => (code::run::WAITING, format!("{run} has not ended")),
+        };
+        let report = Report::new(code, what).with_hint(resume.0.clone());
+        self.ending("waiting", Some(report))
+    }
+
+    fn interrupted(&self) -> Ending {
+        let run = self.options.run;
+        let report = Report::new(code::run::WAITING, format!("interrupted; {run} stays as far as it got"))
+            .with_hint(format!("aedile run --resume {run}"))
+            .with_exit(crate::report::INTERRUPTED);
+        self.ending("interrupted", Some(report))
+    }
+
+    fn ending(&self, status: &'static str, report: Option<Report>) -> Ending {
+        Ending {
+            run: self.options.run,
+            status,
+            output: json!(null),
+            problem: None,
+            envelope: None,
+            shown: None,
+            approvals: self.waiting.iter().map(|asked| asked.approval).collect(),
+            next: None,
+            report,
+        }
+    }
+}
+
+fn is_echo(result: &journal::events::StepResult) -> bool {
+    result.output.as_object().is_some_and(|output| output.len() == 1) && result.task == "call"
+}
+
+fn line(record: &Record) -> String {
+    match narration(&record.event) {
+        Some((style, mark, text)) => {
+            format!("{DIM}{}{DIM:#}  {style}{mark:<10}{style:#} {text}", clock(record.at))
+        }
+        None => String::new(),
+    }
+}
+
+/// The dialect of a run's definition, read from the journal.
+pub(super) fn dialect_of(journal: &SqliteJournal, run: RunId) -> Result<Dialect, Report> {
+    let first = journal.read_stream(&run.to_string(), 0, 1)?;
+    let Some(Event::Run(RunEvent::Submitted(submitted))) = first.first().map(|one| &one.event) else {
+        return Ok(Dialect::Standard);
+    };
+    let stream = format!("definition/{}", submitted.program.digest);
+    let definition = journal.read_stream(&stream, 0, 1)?;
+    let text = definition.first().and_then(|record| match &record.event {
+        Event::Definition(journal::events::DefinitionEvent::Registered(definition)) => {
+            Some(definition.text.as_str())
+        }
+        _ => None,
+    });
+    let (workflow, _) = workflow::load("definition", text.unwrap_or_default());
+    Ok(workflow.map_or(Dialect::Standard, |workflow| workflow.dialect))
+}

@@ -1,0 +1,223 @@
+//! `policy test`, `policy list` and `policy explain`.
+
+use std::path::Path;
+
+use journal::events::{RunEvent, StepEvent, VerdictRecord};
+use journal::{Event, Journal, Record};
+use model::{Judgement, MatchedRule, RunId, Verdict, code};
+use policy::{Source, testing};
+use serde_json::{Value, json};
+use store::SqliteJournal;
+
+use super::here::{Here, the_approval, the_run};
+use super::runs::records_of;
+use crate::args::{ExplainPolicyArgs, PolicyTestArgs};
+use crate::report::{Answer, Report};
+use crate::ui::{BAD, DIM, GOOD, STRONG, Ui, WARN};
+
+/// Runs the policy's tests. Exits 1 if one fails, or if there are none: then nothing was shown to be true.
+pub(super) fn test(ui: &mut Ui, here: &Here, args: &PolicyTestArgs) -> Answer {
+    let sources = match &args.directory {
+        Some(directory) => sources(directory)?,
+        None => project::workshop::policy_sources(project(here)?)?,
+    };
+    let mut report = testing::run(&sources);
+    if let Some(filter) = &args.filter {
+        report.results.retain(|result| result.name.contains(filter));
+    }
+    if report.findings.iter().any(|finding| finding.severity == model::Severity::Error) {
+        let mut failure = Report::findings("the policy or its tests are wrong", report.findings);
+        for source in &sources {
+            failure = failure.with_source(&source.name, &source.text);
+        }
+        return Err(failure);
+    }
+    let failed = report.results.iter().filter(|result| result.failure.is_some()).count();
+    let passed = report.results.len() - failed;
+    if ui.json {
+        let results: Vec<Value> = report
+            .results
+            .iter()
+            .map(|result| {
+                json!({
+                    "file": result.file, "line": result.line, "name": result.name,
+                    "passed": result.failure.is_none(), "failure": result.failure,
+                })
+            })
+            .collect();
+        ui.answer_json(&json!({ "passed": passed, "failed": failed, "results": results }));
+    } else {
+        for result in &report.results {
+            match &result.failure {
+                None => ui.answer(format_args!("{GOOD}pass{GOOD:#}  {}", result.name)),
+                Some(why) => ui.answer(format_args!(
+                    "{BAD}FAIL{BAD:#}  {}  {DIM}{}:{}{DIM:#}\n      {why}",
+                    result.name, result.file, result.line
+                )),
+            }
+        }
+        ui.answer(format_args!("{passed} passed, {failed} failed"));
+    }
+    if failed > 0 {
+        return Err(Report::new(code::policy::TEST_FAILED, format!("{failed} policy tests failed")));
+    }
+    if passed == 0 {
+        return Err(Report::new(code::policy::TEST_FAILED, "there are no policy tests")
+            .with_hint("write one in policy/policy_test.yaml"));
+    }
+    Ok(0)
+}
+
+fn project(here: &Here) -> Result<&project::Project, Report> {
+    match &here.place.project {
+        Some(project) => Ok(project),
+        None => Err(project::ProjectError::NoProject { start: super::here::current_directory()? }.into()),
+    }
+}
+
+fn sources(directory: &Path) -> Result<Vec<Source>, Report> {
+    let unreadable = |error: std::io::Error| {
+        Report::new(code::general::UNREADABLE, format!("{} cannot be read", directory.display()))
+            .caused_by(error.to_string())
+    };
+    let mut files = Vec::new();
+    for entry in fs_err::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|known| ["yaml", "yml", "rego"].iter().any(|one| known == *one)) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let shown = path.display().to_string();
+            let text = project::text::read(&path, &shown, project::limits::FILE_BYTES_MAX)?;
+            Ok(Source::new(shown, text))
+        })
+        .collect()
+}
+
+/// Lists the files of the policy in force and its digest.
+pub(super) fn list(ui: &mut Ui, here: &Here) -> Answer {
+    let rules = project::Rules::read(&here.place)?;
+    let sources = match &here.place.project {
+        Some(project) => project::workshop::policy_sources(project)?,
+        None => Vec::new(),
+    };
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    if ui.json {
+        ui.answer_json(&json!({ "policy": rules.policy.digest(), "files": names }));
+        return Ok(0);
+    }
+    ui.answer(format_args!("{STRONG}{}{STRONG:#}", rules.policy.digest()));
+    for name in names {
+        ui.answer(format_args!("  {name}"));
+    }
+    if sources.is_empty() {
+        ui.note("no policy here: what needs no grant is allowed, everything else is denied");
+    }
+    Ok(0)
+}
+
+/// Says why something was allowed, denied or asked about, from the journal's record of it alone.
+pub(super) fn explain(ui: &mut Ui, here: &Here, args: &ExplainPolicyArgs) -> Answer {
+    let journal = here.journal()?;
+    let found = verdicts(&journal, &args.event)?;
+    if found.is_empty() {
+        let what = format!("there is no verdict of policy in {}", args.event);
+        return Err(Report::new(code::general::NOT_FOUND, what).with_hint("aedile journal log"));
+    }
+    let explained: Vec<_> = found
+        .iter()
+        .map(|(position, about, verdict)| (position, about, policy::explain(&judgement(verdict))))
+        .collect();
+    if ui.json {
+        let shown: Vec<Value> = explained
+            .iter()
+            .map(|(position, about, explanation)| {
+                json!({ "position": position, "about": about, "explanation": explanation })
+            })
+            .collect();
+        ui.answer_json(&json!({ "verdicts": shown }));
+        return Ok(0);
+    }
+    for (position, about, explanation) in explained {
+        let style = if explanation.verdict == "allow" { GOOD } else { WARN };
+        ui.answer(format_args!("{DIM}{position:>7}{DIM:#}  {about}"));
+        ui.answer(format_args!("         {style}{}{style:#}  {}", explanation.verdict, explanation.summary));
+        for rule in explanation.decisive.iter().chain(&explanation.others) {
+            ui.answer(format_args!("         {:<8} {}  {DIM}{}{DIM:#}", rule.said, rule.message, rule.rule));
+        }
+        ui.answer(format_args!(
+            "         {DIM}policy {}  input {}{DIM:#}",
+            explanation.policy, explanation.input
+        ));
+    }
+    Ok(0)
+}
+
+type Found = (u64, String, VerdictRecord);
+
+fn verdicts(journal: &SqliteJournal, typed: &str) -> Result<Vec<Found>, Report> {
+    if let Ok(position) = typed.parse::<u64>() {
+        let records = journal.read(position.saturating_sub(1), 1)?;
+        return Ok(records
+            .iter()
+            .filter(|record| record.position == position)
+            .filter_map(verdict_of)
+            .collect());
+    }
+    let run: RunId = if typed.starts_with("apr") {
+        let approval = the_approval(journal, typed)?;
+        let row = journal.approval(approval)?;
+        row.ok_or_else(|| Report::internal(format!("{approval} is in no view")))?.run
+    } else {
+        the_run(journal, typed)?
+    };
+    Ok(records_of(journal, run)?.iter().filter_map(verdict_of).collect())
+}
+
+fn verdict_of(record: &Record) -> Option<Found> {
+    let (about, verdict) = match &record.event {
+        Event::Run(RunEvent::Judged(verdict)) => ("the run".to_owned(), verdict),
+        Event::Step(StepEvent::Scheduled(scheduled)) => (
+            format!("{}  {} {}", scheduled.name, scheduled.action.kind, scheduled.action.target),
+            &scheduled.verdict,
+        ),
+        Event::Step(StepEvent::Asked(asked)) => (asked.name.clone(), asked.verdict.as_ref()?),
+        Event::Step(StepEvent::Deferred(deferred)) => (deferred.step.to_string(), &deferred.verdict),
+        Event::Step(StepEvent::Failed(fault)) => (fault.name.clone(), fault.verdict.as_ref()?),
+        _ => return None,
+    };
+    Some((record.position, about, verdict.clone()))
+}
+
+/// The judgement that a record keeps. Chains are known by name only, which is all an explanation needs.
+fn judgement(record: &VerdictRecord) -> Judgement {
+    let verdict = match record.verdict.as_str() {
+        "allow" => Verdict::Allow,
+        "require" => Verdict::Require {
+            approvals: record
+                .chains
+                .iter()
+                .map(|name| model::Chain { name: name.clone(), levels: Vec::new() })
+                .collect(),
+        },
+        "defer" => Verdict::Defer {
+            until: record.until.unwrap_or(model::Timestamp::UNIX_EPOCH),
+            reasons: record.reasons.clone(),
+        },
+        _ => Verdict::Deny { reasons: record.reasons.clone() },
+    };
+    let matched = record
+        .matched
+        .iter()
+        .map(|rule| MatchedRule {
+            rule: rule.rule.clone(),
+            said: rule.said.clone(),
+            message: rule.message.clone(),
+        })
+        .collect();
+    Judgement { verdict, matched, policy: record.policy, input: record.input }
+}

@@ -1,0 +1,247 @@
+//! `run`: start a run, or go on with one, and watch it.
+
+use std::path::{Path, PathBuf};
+
+use engine::Submission;
+use model::{Diagnostic, Location, RunId, code};
+use project::{Actor, Document, Place, Project, ProjectError, Rules, Workshop};
+use serde_json::{Map, Value, json};
+use store::{RunFilter, RunStatus};
+
+use super::follow::{Ending, Follow, follow};
+use super::here::{Here, current_directory, the_run};
+use super::machine;
+use crate::World;
+use crate::args::{Global, RunArgs};
+use crate::report::{Answer, Report, finding_text};
+use crate::ui::{COMMAND, DIM, Ui};
+
+/// What is to be run, and where.
+struct Task {
+    place: Place,
+    rules: Rules,
+    document: Document,
+}
+
+/// Runs a workflow, a batch of them, or goes on with a run.
+pub(super) fn run(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -> Answer {
+    if let Some(run) = &args.resume {
+        return resume(ui, world, global, args, run);
+    }
+    let Some(named) = &args.workflow else { return Err(Report::usage("a workflow is missing")) };
+    let task = find(world, global, named)?;
+    for warning in &task.document.warnings {
+        ui.note(finding_text(warning, Some(&task.document.definition.text)).trim_end());
+    }
+    let actor = task.rules.access.actor(&task.place.environment, &world.user, args.act_as.as_deref())?;
+    if let Some(file) = &args.batch {
+        return super::batch::batch(ui, world, args, file, &mut |ui, input| {
+            check(&task.document, &input)?;
+            start(ui, world, global, args, (&task.place, &task.document), (input, &actor))
+        });
+    }
+    let input = input(args)?;
+    check(&task.document, &input)?;
+    let ending = start(ui, world, global, args, (&task.place, &task.document), (input, &actor))?;
+    conclude(ui, ending)
+}
+
+/// Finds the workflow and the place it runs in. Writes nothing.
+fn find(world: &World, global: &Global, named: &str) -> Result<Task, Report> {
+    let path = Path::new(named);
+    let is_file = path.is_file() || path.components().count() > 1 || has_extension(path);
+    if !is_file {
+        let here = Here::find(world, global)?;
+        let rules = Rules::read(&here.place)?;
+        let document = rules.programs.find_document(named, None)?;
+        return Ok(Task { place: here.place, rules, document });
+    }
+    let text = project::text::read(path, named, project::limits::FILE_BYTES_MAX)?;
+    let place = place_of(world, global, path)?;
+    let rules = Rules::read(&place)?;
+    let document =
+        rules.programs.read(named, &text).map_err(|error| Report::from(error).with_source(named, text))?;
+    Ok(Task { place, rules, document })
+}
+
+fn has_extension(path: &Path) -> bool {
+    path.extension().is_some_and(|known| ["yaml", "yml", "json"].iter().any(|one| known == *one))
+}
+
+/// A file belongs to the project it is in; else to the one the command is typed in; else to none.
+fn place_of(world: &World, global: &Global, file: &Path) -> Result<Place, Report> {
+    if global.project.is_none() {
+        let absolute = current_directory()?.join(file);
+        match Project::find(absolute.parent().unwrap_or(&absolute)) {
+            Ok(project) => return Ok(Place::in_project(project, global.env.as_deref())?),
+            Err(ProjectError::NoProject { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Here::find(world, global)?.place)
+}
+
+/// The input that the arguments say.
+fn input(args: &RunArgs) -> Result<Value, Report> {
+    if let Some(file) = &args.input {
+        return document(file);
+    }
+    let mut members = Map::new();
+    for pair in &args.input_values {
+        let (key, value) = pair
+            .split_once('=')
+            .filter(|(key, _)| !key.is_empty())
+            .ok_or_else(|| Report::usage(format!("`{pair}` is not KEY=VALUE")))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        members.insert(key.to_owned(), value);
+    }
+    Ok(Value::Object(members))
+}
+
+/// Reads JSON or YAML from a file, or from standard input.
+pub(super) fn document(file: &Path) -> Result<Value, Report> {
+    let limit = project::limits::INPUT_BYTES_MAX;
+    let (shown, text) = if file.as_os_str() == "-" {
+        let shown = "standard input".to_owned();
+        let text = project::text::read_from(std::io::stdin().lock(), &shown, limit)?;
+        (shown, text)
+    } else {
+        let shown = file.display().to_string();
+        let text = project::text::read(file, &shown, limit)?;
+        (shown, text)
+    };
+    if let Ok(value) = serde_json::from_str(&text) {
+        return Ok(value);
+    }
+    Ok(project::text::value(&text, &shown)?)
+}
+
+/// Refuses an input that does not match the workflow's schema, before anything is written.
+fn check(document: &Document, input: &Value) -> Result<(), Report> {
+    let Err(errors) = document.workflow.check_input(input) else { return Ok(()) };
+    let location = Location { file: "input".to_owned(), ..Location::default() };
+    let findings = errors
+        .into_iter()
+        .map(|error| Diagnostic::error(code::workflow::INPUT_REFUSED, error, location.clone()))
+        .collect();
+    Err(Report::findings("the input does not match the workflow's schema", findings))
+}
+
+/// Refuses a workflow whose secrets are not there.
+fn check_secrets(workshop: &Workshop, document: &Document) -> Result<(), Report> {
+    for name in &document.workflow.uses.secrets {
+        if let Err(error) = workshop.secrets.reveal(name) {
+            return Err(Report::new(code::workflow::MISSING_SECRET, error.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Submits a run and follows it.
+fn start(
+    ui: &mut Ui,
+    world: &World,
+    global: &Global,
+    args: &RunArgs,
+    (place, document): (&Place, &Document),
+    (input, actor): (Value, &Actor),
+) -> Result<Ending, Report> {
+    let timeout = timeout(args)?;
+    let outside = place.project.is_none() && !place.state.exists();
+    let runtime = super::runtime()?;
+    runtime.block_on(async {
+        let workshop = Workshop::open(place, &machine(world))?;
+        check_secrets(&workshop, document)?;
+        if outside {
+            ui.note(format_args!(
+                "{DIM}no project here: keeping the journal in {}, with the default policy{DIM:#}",
+                place.state.root().display()
+            ));
+        }
+        let submission = Submission {
+            definition: document.definition.clone(),
+            input,
+            requester: actor.principal.clone(),
+            via: actor.via.clone(),
+            idempotency_key: args.idempotency_key.clone(),
+        };
+        let run = workshop.engine.submit(submission).await?;
+        let options = Follow {
+            run,
+            dialect: document.workflow.dialect,
+            approve_as: args.approve_as.clone(),
+            detach: args.detach,
+            timeout,
+        };
+        follow(ui, world, global, place, &workshop, &options).await
+    })
+}
+
+fn timeout(args: &RunArgs) -> Result<Option<std::time::Duration>, Report> {
+    let Some(text) = &args.timeout else { return Ok(None) };
+    let duration = model::time::parse_duration(text).map_err(|error| Report::usage(error.to_string()))?;
+    Ok(Some(duration.unsigned_abs()))
+}
+
+/// Goes on with a run.
+fn resume(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs, typed: &str) -> Answer {
+    let here = Here::find(world, global)?;
+    let run = resumed(&here, typed)?;
+    let timeout = timeout(args)?;
+    let runtime = super::runtime()?;
+    let ending = runtime.block_on(async {
+        let workshop = Workshop::open(&here.place, &machine(world))?;
+        let dialect = super::follow::dialect_of(&workshop.journal, run)?;
+        let approve_as = args.approve_as.clone();
+        let options = Follow { run, dialect, approve_as, detach: args.detach, timeout };
+        follow(ui, world, global, &here.place, &workshop, &options).await
+    })?;
+    conclude(ui, ending)
+}
+
+/// The run that is meant: the one named, or the latest that has not ended.
+fn resumed(here: &Here, typed: &str) -> Result<RunId, Report> {
+    let journal = here.journal()?;
+    if !typed.is_empty() {
+        return the_run(&journal, typed);
+    }
+    let open = RunStatus::ALL.into_iter().filter(|status| !status.is_ended()).collect::<Vec<RunStatus>>();
+    let page = journal.runs(&RunFilter { status: open, ..RunFilter::default() }, 1)?;
+    page.items.first().map(|row| row.run).ok_or_else(|| {
+        Report::new(code::general::NOT_FOUND, "every run has ended").with_hint("aedile runs list")
+    })
+}
+
+/// Shows how a run ended, and answers the exit code.
+fn conclude(ui: &mut Ui, ending: Ending) -> Answer {
+    if ui.json {
+        ui.answer_json(&ending.json());
+        return ending.report.map_or(Ok(0), Err);
+    }
+    if let Some(output) = &ending.shown {
+        ui.answer(format_args!("{output:#}"));
+    }
+    if let Some((command, why)) = &ending.next {
+        ui.note(format_args!("\nnext: {COMMAND}{command}{COMMAND:#}  {DIM}{why}{DIM:#}"));
+    }
+    ending.report.map_or(Ok(0), Err)
+}
+
+/// Where the results of a batch go.
+pub(super) fn results(args: &RunArgs) -> PathBuf {
+    args.results.clone().unwrap_or_else(|| PathBuf::from("."))
+}
+
+impl Ending {
+    /// As `--json` shows it.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "run": self.run,
+            "status": self.status,
+            "output": self.output,
+            "problem": self.problem,
+            "envelope": self.envelope,
+            "approvals": self.approvals,
+        })
+    }
+}

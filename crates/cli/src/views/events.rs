@@ -1,0 +1,193 @@
+//! Records of the journal, one line each, in words.
+
+use journal::events::{
+    ApprovalEvent, BusEvent, EnvironmentEvent, ListenEvent, QuotaEvent, RunEvent, StepEvent, SubmissionEvent,
+    TimerEvent,
+};
+use journal::{Event, Record};
+use model::Timestamp;
+use model::time::rfc3339;
+use serde_json::{Value, json};
+
+use super::table::plain;
+use anstyle::Style;
+
+use crate::ui::{BAD, DIM, GOOD, WARN};
+
+/// A record as `--json` shows it: exactly the canonical bytes, which are JSON.
+pub fn record_json(record: &Record) -> Value {
+    serde_json::from_slice(&record.bytes).unwrap_or_else(|error| json!({ "unreadable": error.to_string() }))
+}
+
+/// A record as one line: time of day, position, stream, what happened.
+pub fn record_line(record: &Record, width: usize) -> String {
+    let time = clock(record.at);
+    let line = format!(
+        "{:>7}  {time}  {:<26}  {}",
+        record.position,
+        record.event.kind(),
+        plain(&format!("{}  {}", record.stream, words(&record.event)))
+    );
+    super::table::cut(&line, width.max(60))
+}
+
+/// Time of day in UTC, to the second.
+pub fn clock(at: Timestamp) -> String {
+    let text = rfc3339(at);
+    text.get(11..19).unwrap_or(&text).to_owned()
+}
+
+/// One line about what happened in a run: a mark that also is a word, and the words.
+pub fn narration(event: &Event) -> Option<(Style, &'static str, String)> {
+    let (style, mark, text) = match event {
+        Event::Run(event) => run(event)?,
+        Event::Step(event) => step(event),
+        Event::Timer(event) => timer(event)?,
+        Event::Listen(event) => listen(event),
+        _ => return None,
+    };
+    Some((style, mark, plain(&text)))
+}
+
+fn run(event: &RunEvent) -> Option<(Style, &'static str, String)> {
+    let reason = |reason: &Option<String>| reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    Some(match event {
+        RunEvent::Submitted(submitted) => {
+            (DIM, "submitted", format!("{} {}", submitted.program.name, submitted.program.version))
+        }
+        RunEvent::Adopted(owner) => (WARN, "adopted", format!("by engine {}", owner.engine)),
+        RunEvent::Judged(verdict) => {
+            (DIM, "judged", format!("{}{}", verdict.verdict, list(&verdict.reasons)))
+        }
+        RunEvent::Started(_) => return None,
+        RunEvent::Paused(why) => (WARN, "paused", reason(&why.reason)),
+        RunEvent::Resumed(_) => (GOOD, "resumed", String::new()),
+        RunEvent::CancelRequested(why) => (WARN, "cancelling", reason(&why.reason)),
+        RunEvent::RetryRequested(retry) => {
+            (WARN, "retrying", retry.from.as_ref().map_or_else(String::new, |from| format!("from {from}")))
+        }
+        RunEvent::Signalled(signal) => (DIM, "signal", signal.name.clone()),
+        RunEvent::Completed(_) => (GOOD, "completed", String::new()),
+        RunEvent::Failed(ended) => (BAD, "failed", ended.problem.to_string()),
+        RunEvent::Cancelled(why) => (WARN, "cancelled", reason(&why.reason)),
+    })
+}
+
+fn step(event: &StepEvent) -> (Style, &'static str, String) {
+    match event {
+        StepEvent::Scheduled(scheduled) => {
+            let again = if scheduled.attempt > 1 {
+                format!("  (attempt {})", scheduled.attempt)
+            } else {
+                String::new()
+            };
+            (
+                DIM,
+                "doing",
+                format!("{}  {} {}{again}", scheduled.name, scheduled.action.kind, scheduled.action.target),
+            )
+        }
+        StepEvent::Completed(result) => (GOOD, "done", result.name.clone()),
+        StepEvent::Failed(fault) => (BAD, "failed", format!("{}  {}", fault.name, fault.problem)),
+        StepEvent::Asked(asked) => (WARN, "asked", format!("{}  {}", asked.name, asked.approval)),
+        StepEvent::Answered(answered) => {
+            let by: Vec<&str> = answered.deciders.iter().map(model::Principal::as_str).collect();
+            let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
+            let style =
+                if matches!(answered.outcome.as_str(), "granted" | "overridden") { GOOD } else { BAD };
+            (style, "answered", format!("{}  {}{by}", answered.approval, answered.outcome))
+        }
+        StepEvent::Deferred(deferred) => (
+            WARN,
+            "deferred",
+            format!("until {}{}", rfc3339(deferred.until), list(&deferred.verdict.reasons)),
+        ),
+        StepEvent::InDoubt(doubt) => (BAD, "in doubt", format!("{}  {}", doubt.step, doubt.why)),
+        StepEvent::Resolved(resolved) => {
+            let what = if resolved.happened { "it happened" } else { "it did not happen" };
+            (GOOD, "resolved", format!("{}  {what}", resolved.step))
+        }
+        StepEvent::Abandoned(stopped) => {
+            let why = stopped.reason.as_deref().unwrap_or_default();
+            (DIM, "abandoned", format!("{}  {why}", stopped.step))
+        }
+        StepEvent::ChildStarted(child) => (DIM, "started", format!("{}  {}", child.name, child.run)),
+    }
+}
+
+fn timer(event: &TimerEvent) -> Option<(Style, &'static str, String)> {
+    match event {
+        TimerEvent::Set(timer) if timer.purpose == "timeout" => None,
+        TimerEvent::Set(timer) => {
+            Some((DIM, "waiting", format!("{} until {}", timer.purpose, rfc3339(timer.due))))
+        }
+        TimerEvent::Fired(timer) => Some((DIM, "woke", format!("{}  {}", timer.step, timer.name))),
+        TimerEvent::Cancelled(_) => None,
+    }
+}
+
+fn listen(event: &ListenEvent) -> (Style, &'static str, String) {
+    match event {
+        ListenEvent::Started(listening) => (DIM, "listening", listening.name.clone()),
+        ListenEvent::Received(received) => (GOOD, "received", received.event.kind.clone()),
+        ListenEvent::Stopped(stopped) => (DIM, "heard", stopped.step.to_string()),
+    }
+}
+
+fn list(reasons: &[String]) -> String {
+    if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) }
+}
+
+/// What happened, in a few words, for any event.
+pub fn words(event: &Event) -> String {
+    match event {
+        Event::Run(_) | Event::Step(_) | Event::Timer(_) | Event::Listen(_) => {
+            narration(event).map(|(_, _, text)| text).unwrap_or_default()
+        }
+        Event::Schedule(_) => String::new(),
+        Event::Approval(event) => approval(event),
+        Event::Quota(
+            QuotaEvent::Reserved(used) | QuotaEvent::Committed(used) | QuotaEvent::Refunded(used),
+        ) => {
+            format!("{} of {}", used.amount, used.key)
+        }
+        Event::Submission(SubmissionEvent::Claimed(claim)) => format!("{} is {}", claim.key, claim.run),
+        Event::Definition(journal::events::DefinitionEvent::Registered(definition)) => {
+            format!("{}, {} bytes", definition.kind, definition.text.len())
+        }
+        Event::Bus(BusEvent::Published(published)) => published.event.kind.clone(),
+        Event::Environment(event) => environment(event),
+    }
+}
+
+fn approval(event: &ApprovalEvent) -> String {
+    match event {
+        ApprovalEvent::Requested(asked) => asked.title.clone(),
+        ApprovalEvent::Voted(vote) => format!("level {} by {}", vote.level, vote.by),
+        ApprovalEvent::Escalated(escalated) => {
+            format!("level {} to {}: {}", escalated.from, escalated.to, escalated.reason)
+        }
+        ApprovalEvent::Granted(decided) => {
+            let by: Vec<&str> = decided.by.iter().map(model::Principal::as_str).collect();
+            format!("by {}", by.join(", "))
+        }
+        ApprovalEvent::Denied(refused)
+        | ApprovalEvent::Expired(refused)
+        | ApprovalEvent::Overridden(refused)
+        | ApprovalEvent::Withdrawn(refused) => {
+            let why = refused.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            format!("by {}{why}", refused.by)
+        }
+    }
+}
+
+fn environment(event: &EnvironmentEvent) -> String {
+    match event {
+        EnvironmentEvent::Initialised(initialised) => initialised.environment.to_string(),
+        EnvironmentEvent::KeyAdded(key) => key.verifier.clone(),
+        EnvironmentEvent::KeyRetired(key) => key.verifier.clone(),
+        EnvironmentEvent::CheckpointSigned(signed) => {
+            format!("{} records, {}", signed.size, signed.checkpoint)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Where a command works: an environment of a project, or one outside any project.
+
+use std::path::{Path, PathBuf};
+
+use model::Environment;
+use store::{Options, SqliteJournal};
+
+use crate::layout::{self, MANIFEST, POLICY, StateDir, WORKFLOWS};
+use crate::{Manifest, ProjectError, limits, text};
+
+/// A project on disk.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Its directory.
+    pub root: PathBuf,
+    /// Its `aedile.yaml`.
+    pub manifest: Manifest,
+}
+
+impl Project {
+    /// Opens the project that `start` is in.
+    pub fn find(start: &Path) -> Result<Self, ProjectError> {
+        Self::open(&layout::discover(start)?)
+    }
+
+    /// Opens the project whose directory `root` is.
+    pub fn open(root: &Path) -> Result<Self, ProjectError> {
+        let path = root.join(MANIFEST);
+        if !path.is_file() {
+            return Err(ProjectError::NoProject { start: root.to_owned() });
+        }
+        let manifest = Manifest::parse(&text::read(&path, MANIFEST, limits::FILE_BYTES_MAX)?, MANIFEST)?;
+        Ok(Self { root: root.to_owned(), manifest })
+    }
+
+    /// The project's workflow files, sorted, relative to its directory.
+    pub fn workflow_files(&self) -> Result<Vec<PathBuf>, ProjectError> {
+        self.files(WORKFLOWS, &["yaml", "yml", "json"])
+    }
+
+    /// The files of the project's policy, sorted, relative to its directory.
+    pub fn policy_files(&self) -> Result<Vec<PathBuf>, ProjectError> {
+        self.files(POLICY, &["yaml", "yml", "rego"])
+    }
+
+    fn files(&self, directory: &str, extensions: &[&str]) -> Result<Vec<PathBuf>, ProjectError> {
+        let unreadable = |source| ProjectError::Unreadable { what: directory.to_owned(), source };
+        let entries = match fs_err::read_dir(self.root.join(directory)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let name = PathBuf::from(entry.map_err(unreadable)?.file_name());
+            let known = name.extension().and_then(|known| known.to_str());
+            if known.is_some_and(|known| extensions.contains(&known)) {
+                files.push(Path::new(directory).join(name));
+            }
+            if files.len() > limits::FILES_MAX {
+                let what = format!("the number of files in {directory}");
+                return Err(ProjectError::TooLarge { what, limit: limits::FILES_MAX as u64 });
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Reads one of the project's files, relative to its directory.
+    pub fn read(&self, file: &Path) -> Result<String, ProjectError> {
+        text::read(&self.root.join(file), &file.display().to_string(), limits::FILE_BYTES_MAX)
+    }
+}
+
+/// One environment and where its state is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The project; none for a workflow file outside any.
+    pub project: Option<Project>,
+    /// The environment.
+    pub environment: Environment,
+    /// Its state.
+    pub state: StateDir,
+}
+
+impl Place {
+    /// An environment of a project; the default one when none is named.
+    pub fn in_project(project: Project, environment: Option<&str>) -> Result<Self, ProjectError> {
+        let environment = project.manifest.environment(environment)?;
+        let state = StateDir::of(&project.root, &environment);
+        Ok(Self { project: Some(project), environment, state })
+    }
+
+    /// An environment outside any project, in `directory`, with the safe default policy.
+    pub fn outside(directory: &Path, environment: Option<&str>) -> Result<Self, ProjectError> {
+        let environment = match environment {
+            Some(name) => name.parse()?,
+            None => layout::default_environment(),
+        };
+        let state = StateDir::at(directory.join(environment.as_str()));
+        Ok(Self { project: None, environment, state })
+    }
+
+    /// What records of this environment carry as their source.
+    pub fn source(&self) -> String {
+        let name = self.project.as_ref().map_or("aedile", |project| project.manifest.name.as_str());
+        format!("{name}/{}", self.environment)
+    }
+
+    /// Opens the environment's journal to look at it. Makes nothing.
+    pub fn open_existing(&self) -> Result<SqliteJournal, PlaceError> {
+        if !self.state.exists() {
+            return Err(ProjectError::NothingYet { name: self.environment.to_string() }.into());
+        }
+        Ok(SqliteJournal::open(
+            self.state.journal(),
+            &Options { source: self.source(), ..Options::default() },
+        )?)
+    }
+}
+
+/// Why an environment cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// Because of the project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// Because of its journal.
+    #[error(transparent)]
+    Journal(#[from] journal::JournalError),
+}
+
+impl model::Coded for PlaceError {
+    fn code(&self) -> &'static model::Code {
+        match self {
+            Self::Project(error) => error.code(),
+            Self::Journal(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Project(error) => error.hint(),
+            Self::Journal(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! An environment at work: its store, policy and access rules, and the engine put together for it.
+
+use std::sync::Arc;
+
+use calls::{Client, Config, HttpCalls, OpenApiCalls};
+use engine::judge::Judge;
+use engine::ports::{Clock, Entropy, Notifier, Performer, Presence, Secrets, Views};
+use engine::{Engine, Parts, Performers};
+use journal::events::{EnvironmentEvent, Initialised, KeyAdded, KeyRetired};
+use journal::{Append, Expect, Journal, JournalError, NewEvent, Signer, Verifier};
+use model::{CheckpointId, Principal, RunId, Timestamp};
+use policy::{PolicySet, Source};
+use sandbox::{Catalog, Sandbox};
+use store::{Options, Sealed, SqliteJournal};
+use workflow::action_input as kinds;
+
+use crate::access::Access;
+use crate::layout::ACCESS;
+use crate::presence::{Alive, Engines};
+use crate::programs::WorkflowPrograms;
+use crate::secrets::{Revealing, SecretFiles};
+use crate::wasm::{Echoing, WasmActions};
+use crate::{Keys, Place, PlaceError, Project, ProjectError, StateDir, limits, text};
+
+/// Stream of the environment's own events.
+const ENVIRONMENT: &str = "environment";
+/// Version of the record format.
+const FORMAT: u32 = 1;
+
+/// The machine as an engine needs it.
+#[derive(Clone)]
+pub struct Machine {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Tells people.
+    pub notifier: Arc<dyn Notifier>,
+}
+
+/// What an environment's rules and definitions are, read and checked. Reading it writes nothing.
+pub struct Rules {
+    /// Policy.
+    pub policy: Arc<PolicySet>,
+    /// Roles, and who may act as whom.
+    pub access: Arc<Access>,
+    /// Workflows.
+    pub programs: Arc<WorkflowPrograms>,
+    /// Actions.
+    pub catalog: Arc<Catalog>,
+}
+
+impl Rules {
+    /// Reads the rules of a place. Outside any project: the policy without rules, which allows what needs no grant; and
+    /// nobody holds a role.
+    pub fn read(place: &Place) -> Result<Self, ProjectError> {
+        let Some(project) = &place.project else {
+            let catalog = Arc::new(Catalog::new());
+            return Ok(Self {
+                policy: Arc::new(compile(&[])?),
+                access: Arc::new(Access::nobody()),
+                programs: Arc::new(WorkflowPrograms::new(Arc::clone(&catalog), None)),
+                catalog,
+            });
+        };
+        let catalog = Arc::new(catalog(project)?);
+        Ok(Self {
+            policy: Arc::new(compile(&policy_sources(project)?)?),
+            access: Arc::new(access(project)?),
+            programs: Arc::new(WorkflowPrograms::new(Arc::clone(&catalog), Some(project.clone()))),
+            catalog,
+        })
+    }
+}
+
+/// The texts of a project's policy.
+pub fn policy_sources(project: &Project) -> Result<Vec<Source>, ProjectError> {
+    project
+        .policy_files()?
+        .iter()
+        .map(|file| Ok(Source::new(file.display().to_string(), project.read(file)?)))
+        .collect()
+}
+
+fn compile(sources: &[Source]) -> Result<PolicySet, ProjectError> {
+    let (set, findings) = PolicySet::compile(sources);
+    set.ok_or(ProjectError::Bad { findings })
+}
+
+/// A project's access rules; nobody holds a role where there are none.
+pub fn access(project: &Project) -> Result<Access, ProjectError> {
+    let path = project.root.join(ACCESS);
+    if !path.exists() {
+        return Ok(Access::nobody());
+    }
+    Access::parse(&text::read(&path, ACCESS, limits::FILE_BYTES_MAX)?)
+}
+
+fn catalog(project: &Project) -> Result<Catalog, ProjectError> {
+    let mut catalog = Catalog::new();
+    for action in &project.manifest.actions {
+        catalog.add(&action.name, &action.version, action.digest, project.root.join(&action.path))?;
+    }
+    Ok(catalog)
+}
+
+/// An environment with a running engine. Dropping it stops the engine; what was durable goes on with the next one.
+pub struct Workshop {
+    /// The engine. Dropped first.
+    pub engine: Engine,
+    /// The journal.
+    pub journal: Arc<SqliteJournal>,
+    /// Rules and definitions.
+    pub rules: Rules,
+    /// Where secrets are.
+    pub secrets: Arc<dyn Secrets>,
+    _alive: Alive,
+}
+
+impl Workshop {
+    /// Opens an environment, makes its state where there is none, and starts an engine, which adopts runs whose engine died.
+    /// Must be called within a tokio runtime.
+    pub fn open(place: &Place, machine: &Machine) -> Result<Self, WorkshopError> {
+        let rules = Rules::read(place)?;
+        let journal = Arc::new(open_or_create(place, machine)?);
+        let id = format!("{:032x}", machine.entropy.draw());
+        let engines = Engines::new(place.state.engines());
+        let alive = engines.enter(&id)?;
+        let views: Arc<dyn Views> = Arc::new(StoreViews(Arc::clone(&journal)));
+        let secrets = secrets(&place.state);
+        let parts = Parts {
+            environment: place.environment.clone(),
+            id,
+            journal: Arc::clone(&journal) as Arc<dyn Journal>,
+            views: Arc::clone(&views),
+            presence: Arc::new(Living(engines)),
+            judge: Judge::new(Arc::clone(&rules.policy), Arc::clone(&rules.access) as _, views),
+            programs: Arc::clone(&rules.programs) as _,
+            performers: performers(place, machine, &rules, &journal)?,
+            clock: Arc::clone(&machine.clock),
+            entropy: Arc::clone(&machine.entropy),
+            secrets: Arc::clone(&secrets),
+            notifier: Arc::clone(&machine.notifier),
+        };
+        Ok(Self { engine: Engine::start(parts)?, journal, rules, secrets, _alive: alive })
+    }
+}
+
+/// Opens an environment's journal, and makes it with its first record where there is none.
+pub fn open_or_create(place: &Place, machine: &Machine) -> Result<SqliteJournal, PlaceError> {
+    place.state.create()?;
+    let clock = Arc::clone(&machine.clock);
+    let options = Options {
+        create: true,
+        source: place.source(),
+        clock: Arc::new(move || clock.now()),
+        ..Options::default()
+    };
+    let journal = SqliteJournal::open(place.state.journal(), &options)?;
+    if journal.head()?.position == 0 {
+        initialise(&journal, place, machine)?;
+    }
+    Ok(journal)
+}
+
+fn initialise(journal: &SqliteJournal, place: &Place, machine: &Machine) -> Result<(), PlaceError> {
+    let initialised = Initialised { environment: place.environment.clone(), format: FORMAT };
+    let keys = Keys::new(place.state.keys());
+    let signer =
+        if keys.exist() { keys.signer()? } else { keys.renew(&place.source(), &seed(&*machine.entropy))? };
+    let key = KeyAdded { name: signer.verifier().name().to_owned(), verifier: signer.verifier().to_string() };
+    let events = [EnvironmentEvent::Initialised(initialised), EnvironmentEvent::KeyAdded(key)];
+    let append = Append {
+        expect: vec![Expect { stream: ENVIRONMENT.into(), sequence: 0 }],
+        events: events.map(environment_event).into(),
+        at: None,
+    };
+    match futures_executor::block_on(journal.append(append)) {
+        // another process was faster, which is as good
+        Ok(_) | Err(JournalError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn environment_event(event: EnvironmentEvent) -> NewEvent {
+    NewEvent { stream: ENVIRONMENT.into(), actor: Principal::system(), event: event.into() }
+}
+
+fn seed(entropy: &dyn Entropy) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..16].copy_from_slice(&entropy.draw().to_le_bytes());
+    seed[16..].copy_from_slice(&entropy.draw().to_le_bytes());
+    seed
+}
+
+/// Signs the journal's head and records that. `None`: it has not grown since it was signed last.
+pub fn checkpoint(
+    journal: &SqliteJournal,
+    place: &Place,
+    machine: &Machine,
+    actor: &Principal,
+) -> Result<Option<Sealed>, PlaceError> {
+    let signer = Keys::new(place.state.keys()).signer()?;
+    let now = machine.clock.now();
+    let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let id = CheckpointId::from_parts(unix_ms, machine.entropy.draw());
+    Ok(journal.checkpoint(id, actor, &[&signer])?)
+}
+
+/// Makes a new key, has the old one vouch for it, retires the old one, and has the new one sign that.
+pub fn rotate_keys(
+    journal: &SqliteJournal,
+    place: &Place,
+    machine: &Machine,
+    actor: &Principal,
+) -> Result<Verifier, PlaceError> {
+    let keys = Keys::new(place.state.keys());
+    let old = keys.signer()?;
+    let next = Signer::from_seed(&place.source(), &seed(&*machine.entropy))
+        .map_err(|error| ProjectError::BadKey { path: place.state.keys(), why: error.to_string() })?;
+    let added = KeyAdded { name: next.verifier().name().to_owned(), verifier: next.verifier().to_string() };
+    append_environment(journal, EnvironmentEvent::KeyAdded(added), actor)?;
+    checkpoint(journal, place, machine, actor)?;
+    keys.replace(&next)?;
+    let retired = KeyRetired { verifier: old.verifier().to_string() };
+    append_environment(journal, EnvironmentEvent::KeyRetired(retired), actor)?;
+    checkpoint(journal, place, machine, actor)?;
+    Ok(next.verifier().clone())
+}
+
+fn append_environment(
+    journal: &SqliteJournal,
+    event: EnvironmentEvent,
+    actor: &Principal,
+) -> Result<(), JournalError> {
+    let event = NewEvent { actor: actor.clone(), ..environment_event(event) };
+    let append = Append { events: vec![event], ..Append::default() };
+    futures_executor::block_on(journal.append(append)).map(|_| ())
+}
+
+fn secrets(state: &StateDir) -> Arc<dyn Secrets> {
+    Arc::new(SecretFiles::new(state.secrets()))
+}
+
+fn performers(
+    place: &Place,
+    machine: &Machine,
+    rules: &Rules,
+    journal: &Arc<SqliteJournal>,
+) -> Result<Performers, ProjectError> {
+    let client = Client::new(Config::default());
+    let http = Revealing(Arc::new(HttpCalls(client.clone())));
+    let openapi = Revealing(Arc::new(OpenApiCalls(client.clone())));
+    let mut performers = Performers::default()
+        .with(kinds::HTTP_CALL, Arc::new(http))
+        .with(kinds::OPENAPI_CALL, Arc::new(openapi))
+        .with(kinds::ECHO, Arc::new(Echoing));
+    if !place.project.as_ref().is_none_or(|project| project.manifest.actions.is_empty()) {
+        let wasm = WasmActions {
+            sandbox: Sandbox::new(sandbox::Config {
+                cache_dir: Some(place.state.cache().join("wasm")),
+                ..sandbox::Config::default()
+            })?,
+            catalog: Arc::clone(&rules.catalog),
+            client,
+            clock: Arc::clone(&machine.clock),
+            entropy: Arc::clone(&machine.entropy),
+            pins: crate::wasm::PinnedRuns::new(Arc::clone(journal) as Arc<dyn Journal>),
+        };
+        performers =
+            performers.with(kinds::WASM_PREFIX, Arc::new(Revealing(Arc::new(wasm))) as Arc<dyn Performer>);
+    }
+    Ok(performers)
+}
+
+struct StoreViews(Arc<SqliteJournal>);
+
+impl Views for StoreViews {
+    fn unfinished_runs(&self) -> Result<Vec<RunId>, JournalError> {
+        self.0.unfinished_runs()
+    }
+
+    fn quota_uses(&self, key: &str, since: Timestamp) -> Result<(Vec<(Timestamp, u64)>, u64), JournalError> {
+        self.0.quota_uses(key, since)
+    }
+}
+
+struct Living(Engines);
+
+impl Presence for Living {
+    fn alive(&self, engine: &str) -> bool {
+        self.0.is_alive(engine)
+    }
+}
+
+/// Why an environment cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkshopError {
+    /// Because of the place.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// Because of the project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// Because of the engine.
+    #[error(transparent)]
+    Engine(#[from] engine::EngineError),
+}
+
+impl model::Coded for WorkshopError {
+    fn code(&self) -> &'static model::Code {
+        match self {
+            Self::Place(error) => error.code(),
+            Self::Project(error) => error.code(),
+            Self::Engine(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Place(error) => error.hint(),
+            Self::Project(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+        }
+    }
+}
