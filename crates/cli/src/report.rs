@@ -126,6 +126,11 @@ impl Report {
         self.0.code
     }
 
+    /// What went wrong, one line.
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
     /// The process's exit code.
     pub fn exit(&self) -> u8 {
         self.0.exit.unwrap_or_else(|| self.0.code.exit.code())

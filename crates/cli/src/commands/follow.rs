@@ -19,7 +19,6 @@ use crate::World;
 use crate::args::Global;
 use crate::report::Report;
 use crate::ui::{COMMAND, DIM, GOOD, STRONG, Ui, WARN};
-use crate::views::dialect::envelope;
 use crate::views::events::{clock, narration};
 use crate::views::live::Live;
 use crate::views::time::duration;
@@ -46,7 +45,6 @@ pub(super) struct Ending {
     pub(super) status: &'static str,
     pub(super) output: Value,
     pub(super) problem: Option<Problem>,
-    pub(super) envelope: Option<Value>,
     /// What is answered on standard output, where it is not JSON that is wanted.
     pub(super) shown: Option<Value>,
     /// Approvals it waits for.
@@ -66,6 +64,7 @@ struct Following<'a> {
     live: Live,
     sequence: u64,
     started: Instant,
+    begun: Option<model::Timestamp>,
     waiting: Vec<Asked>,
 }
 
@@ -88,6 +87,7 @@ pub(super) async fn follow(
         live,
         sequence: 0,
         started: Instant::now(),
+        begun: None,
         waiting: Vec::new(),
     };
     let ending = following.to_the_end(ui).await;
@@ -104,14 +104,16 @@ impl Following<'_> {
             let records = journal.read_stream(&stream, self.sequence, READ_MAX)?;
             for record in &records {
                 self.sequence = record.sequence;
-                if let Some(ending) = self.take(ui, record) {
+                if let Some(ending) = self.take(ui, record)
+                    && journal.read_stream(&stream, self.sequence, 1)?.is_empty()
+                {
                     return Ok(ending);
                 }
             }
             if !records.is_empty() {
                 continue;
             }
-            self.answer(ui).await?;
+            self.answer().await?;
             if self.options.detach && self.rests(&journal)? {
                 return Ok(self.leave());
             }
@@ -168,6 +170,7 @@ impl Following<'_> {
     fn take(&mut self, ui: &mut Ui, record: &Record) -> Option<Ending> {
         match &record.event {
             Event::Run(RunEvent::Submitted(submitted)) => {
+                self.begun = Some(record.at);
                 let what = format!("{} {}", submitted.program.name, submitted.program.version);
                 self.live.line(ui, &format!("{STRONG}{}{STRONG:#}  {what}", self.options.run));
             }
@@ -262,7 +265,7 @@ impl Following<'_> {
     }
 
     /// Answers what waits, as the principals that were named, where they may.
-    async fn answer(&mut self, ui: &mut Ui) -> Result<(), Report> {
+    async fn answer(&mut self) -> Result<(), Report> {
         if self.options.approve_as.is_empty() || self.waiting.is_empty() {
             return Ok(());
         }
@@ -287,15 +290,14 @@ impl Following<'_> {
                 engine::approvals::load(&*journal, asked.approval, access.persons(&self.place.environment))?
                     .is_some_and(|loaded| loaded.ended.is_none());
             if open {
-                let report = last.unwrap_or_else(|| {
-                    Report::new(code::policy::WAITING, format!("{} needs more approvals", asked.approval))
-                });
-                report.show(ui);
-                return Err(Report::new(
-                    code::policy::WAITING,
-                    format!("{} still waits for approval", self.options.run),
-                )
-                .with_hint(format!("aedile approvals show {}", asked.approval)));
+                let why = last.map_or_else(
+                    || format!("{} needs more approvals", asked.approval),
+                    |report: Report| report.what().to_owned(),
+                );
+                let what = format!("{} still waits for approval", self.options.run);
+                return Err(Report::new(code::policy::WAITING, what)
+                    .caused_by(why)
+                    .with_hint(format!("aedile approvals show {}", asked.approval)));
             }
         }
         Ok(())
@@ -313,24 +315,13 @@ impl Following<'_> {
         let took =
             duration(model::time::SignedDuration::try_from(self.started.elapsed()).unwrap_or_default());
         self.live.end(ui, &format!("{GOOD}completed{GOOD:#}  {}  {DIM}{took}{DIM:#}", self.options.run));
-        let envelope = (self.options.dialect == Dialect::Ritual)
-            .then(|| envelope(&self.name(), self.options.run, record.at, output));
-        let shown = envelope.clone().unwrap_or_else(|| output.clone());
         let next = (format!("aedile runs show {}", self.options.run), "says what happened");
         Ending {
             output: output.clone(),
-            envelope,
-            shown: Some(shown),
+            shown: Some(output.clone()),
             next: Some(next),
             ..self.ending("completed", None)
         }
-    }
-
-    fn name(&self) -> String {
-        let row = self.workshop.journal.run(self.options.run).ok().flatten();
-        row.map_or_else(String::new, |row| {
-            row.name.rsplit_once('/').map_or(row.name.clone(), |(_, name)| name.to_owned())
-        })
     }
 
     fn failed(&self, problem: &Problem) -> Ending {
@@ -378,7 +369,6 @@ impl Following<'_> {
             status,
             output: json!(null),
             problem: None,
-            envelope: None,
             shown: None,
             approvals: self.waiting.iter().map(|asked| asked.approval).collect(),
             next: None,

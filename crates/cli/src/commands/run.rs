@@ -240,7 +240,6 @@ impl Ending {
             "status": self.status,
             "output": self.output,
             "problem": self.problem,
-            "envelope": self.envelope,
             "approvals": self.approvals,
         })
     }

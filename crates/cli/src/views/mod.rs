@@ -1,7 +1,6 @@
 //! How answers look. Pure: from values to text.
 
 pub mod approvals;
-pub mod dialect;
 pub mod events;
 pub mod live;
 pub mod runs;

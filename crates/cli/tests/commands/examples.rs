@@ -66,7 +66,7 @@ fn incident_response_notes_what_is_minor_and_restarts_what_is_major() {
         "-i",
         "severity=major",
         "--approve-as",
-        "noor",
+        "noor,ida",
         "--json",
     ];
     let said = sandbox.run(&major);

@@ -207,7 +207,7 @@ impl Sandbox {
         settings.add_filter(&place.display().to_string(), "[DIR]");
         settings.add_filter(&self.directory.path().display().to_string(), "[DIR]");
         settings.add_filter(r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]");
-        settings.add_filter(r"(run|apr|evt|ckp)_[0-9a-hjkmnp-tv-z]{26}", "$1_[ID]");
+        settings.add_filter(r"(run|apr|evt|ckp)_[0-9a-hjkmnp-tv-z]{26}", "${1}_[ID]");
         settings.add_filter(r"[ \t]+\n", "\n");
         settings.bind(|| insta::assert_snapshot!(name, self.transcript.trim_end()));
     }

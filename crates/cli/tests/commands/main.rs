@@ -20,9 +20,8 @@ fn main() -> ExitCode {
         return cli::main(std::env::args_os(), &world);
     }
     let arguments = libtest_mimic::Arguments::from_args();
-    // their transcripts are not recorded yet: run them with `--ignored` and INSTA_UPDATE=always, and read what they say
-    let unrecorded = [running::trials(), deciding::trials(), proving::trials(), examples::trials()];
-    let unrecorded = unrecorded.into_iter().flatten().map(|trial| trial.with_ignored_flag(true));
-    let trials = general::trials().into_iter().chain(unrecorded).collect();
+    let trials =
+        [general::trials(), running::trials(), deciding::trials(), proving::trials(), examples::trials()];
+    let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
