@@ -305,15 +305,22 @@ impl Following<'_> {
 
     /// Whether everything waits: for people, a timer, a window, an event.
     fn rests(&self, journal: &SqliteJournal) -> Result<bool, Report> {
-        let row = journal.run(self.options.run)?;
-        Ok(row.is_some_and(|row| {
-            !matches!(row.status, store::RunStatus::Submitted | store::RunStatus::Running)
-        }))
+        use store::{ApprovalStatus, RunStatus, WaitingOn};
+        let Some(row) = journal.run(self.options.run)? else { return Ok(false) };
+        let now = self.world.clock.now();
+        Ok(match (row.status, &row.waiting_on) {
+            (RunStatus::Submitted | RunStatus::Running, _) => false,
+            // what it waited for has come, and the engine is about to notice
+            (_, Some(WaitingOn::Approval(id))) => journal.approval(*id)?.is_some_and(|approval| {
+                approval.status == ApprovalStatus::Waiting && approval.expires.is_none_or(|at| at > now)
+            }),
+            (_, Some(WaitingOn::Timer(at) | WaitingOn::Window(at))) => *at > now,
+            _ => true,
+        })
     }
 
     fn completed(&mut self, ui: &mut Ui, output: &Value, record: &Record) -> Ending {
-        let took =
-            duration(model::time::SignedDuration::try_from(self.started.elapsed()).unwrap_or_default());
+        let took = duration(record.at.duration_since(self.begun.unwrap_or(record.at)));
         self.live.end(ui, &format!("{GOOD}completed{GOOD:#}  {}  {DIM}{took}{DIM:#}", self.options.run));
         let next = (format!("aedile runs show {}", self.options.run), "says what happened");
         Ending {

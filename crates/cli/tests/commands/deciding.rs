@@ -72,8 +72,13 @@ fn finish(child: Child) -> (i32, String, String) {
 }
 
 /// Polls until something waits for approval. The run is another process, so there is nothing to be told by.
-fn first_waiting(sandbox: &mut Sandbox) -> String {
+fn first_waiting(sandbox: &mut Sandbox, running: &mut Child) -> String {
     for _ in 0..600 {
+        if let Some(ended) = running.try_wait().unwrap() {
+            let mut stderr = String::new();
+            std::io::Read::read_to_string(running.stderr.as_mut().unwrap(), &mut stderr).unwrap();
+            panic!("it ended with {ended} instead of waiting: {stderr}");
+        }
         let listed = sandbox.run(&["approvals", "list", "--json"]).json();
         if let Some(first) = listed["approvals"].as_array().and_then(|all| all.first()) {
             return first["approval"].as_str().unwrap().to_owned();
@@ -85,8 +90,8 @@ fn first_waiting(sandbox: &mut Sandbox) -> String {
 
 fn workflows_12_an_approval_is_asked_once_and_wakes_the_run() {
     let mut sandbox = project();
-    let running = sandbox.command(&["run", "asks"]).spawn().unwrap();
-    let approval = first_waiting(&mut sandbox);
+    let mut running = sandbox.command(&["run", "asks"]).spawn().unwrap();
+    let approval = first_waiting(&mut sandbox, &mut running);
     sandbox.as_user("lea");
     assert_eq!(sandbox.run(&["approve", &approval]).exit, 0);
     let (exit, stdout, stderr) = finish(running);
