@@ -43,9 +43,10 @@ impl Scheme {
             Authentication::Bearer(Settings::Secret { name }) => {
                 let value = reveal(name, secrets)?;
                 // a token store seldom holds JSON, so the bare token will do
-                let token = match value.trim_start().starts_with('{') {
-                    true => Zeroizing::new(parse::<Token>(name, &value)?.token),
-                    false => Zeroizing::new(value.trim().to_owned()),
+                let token = if value.trim_start().starts_with('{') {
+                    Zeroizing::new(parse::<Token>(name, &value)?.token)
+                } else {
+                    Zeroizing::new(value.trim().to_owned())
                 };
                 Self::Bearer(BearerToken(token))
             }

@@ -134,8 +134,6 @@ impl CallError {
     /// What may be done about it.
     pub fn class(&self) -> FailureClass {
         match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => FailureClass::Transient,
-            Self::Unauthenticated { transient: true, .. } => FailureClass::Transient,
             Self::Refused { status: 429, retry_after, .. } => {
                 FailureClass::Throttled { retry_after: *retry_after }
             }
@@ -143,7 +141,11 @@ impl CallError {
                 FailureClass::Throttled { retry_after: Some(*after) }
             }
             Self::Refused { status: 409 | 412, .. } => FailureClass::Conflict,
-            Self::Refused { status: 408 | 425 | 500.., .. } => FailureClass::Transient,
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::Unauthenticated { transient: true, .. }
+            | Self::Refused { status: 408 | 425 | 500.., .. } => FailureClass::Transient,
             _ => FailureClass::Permanent,
         }
     }

@@ -1,4 +1,4 @@
-//! Access tokens: OAuth 2.0 (RFC 6749, token exchange RFC 8693) and OpenID Connect discovery.
+//! Access tokens: OAuth 2.0 (RFC 6749, token exchange RFC 8693) and `OpenID` Connect discovery.
 //!
 //! Tokens live in memory only, under the digest of the settings they were got with, until shortly before they end.
 

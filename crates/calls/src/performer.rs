@@ -135,7 +135,7 @@ impl Client {
     }
 
     fn progress(&self, timeout_ms: Option<u64>) -> Result<Progress, CallError> {
-        let timeout = timeout_ms.map_or(self.config().call_timeout, Duration::from_millis);
+        let timeout = timeout_ms.map_or_else(|| self.config().call_timeout, Duration::from_millis);
         if timeout.is_zero() || timeout > limits::CALL_TIMEOUT_MAX {
             return Err(CallError::BadCall(format!(
                 "a call's timeout must be above 0 and at most {} seconds",

@@ -241,11 +241,12 @@ fn multipart(members: &Map<String, Value>) -> Result<(HeaderValue, Vec<u8>), Cal
     for (name, value) in &fields {
         // RFC 7578, 4.2, and the WHATWG rules for escaping names
         let name = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
-        body.push_str(&format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        ));
+        body.extend([
+            format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n"),
+            format!("{value}\r\n"),
+        ]);
     }
-    body.push_str(&format!("--{boundary}--\r\n"));
+    body.extend([format!("--{boundary}--\r\n")]);
     let content_type = HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"))
         .expect("a boundary of hexadecimal digits is a header value");
     Ok((content_type, body.into_bytes()))

@@ -36,7 +36,7 @@ impl Resolve for Resolver {
                 match rule.admit(socket.ip()) {
                     Ok(()) => allowed.push(socket),
                     Err(why) => {
-                        refused = Some(AddressForbidden { host: host.clone(), address: socket.ip(), why })
+                        refused = Some(AddressForbidden { host: host.clone(), address: socket.ip(), why });
                     }
                 }
             }

@@ -119,13 +119,12 @@ fn header_values(headers: &HeaderMap) -> Map<String, Value> {
 /// not agree.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = http_date(text)?;
-            let now = http_date(headers.get(header::DATE)?.to_str().ok()?)?;
-            Duration::try_from(until.duration_since(now)).unwrap_or_default()
-        }
+    let wait = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = http_date(text)?;
+        let now = http_date(headers.get(header::DATE)?.to_str().ok()?)?;
+        Duration::try_from(until.duration_since(now)).unwrap_or_default()
     };
     Some(wait.min(limits::RETRY_AFTER_MAX))
 }

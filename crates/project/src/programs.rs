@@ -134,16 +134,15 @@ fn older(one: &Document, other: &Document) -> bool {
 impl Programs for WorkflowPrograms {
     fn build(&self, submitted: &Submitted, text: &str, _: Timestamp) -> Result<Box<dyn Program>, String> {
         let key = key(submitted.program.digest, &submitted.actions);
-        let workflow = match self.kept(&key) {
-            Some(workflow) => workflow,
-            None => {
-                let shown = submitted.program.source.as_deref().unwrap_or(&submitted.program.name);
-                let (workflow, findings) = workflow::load_with(shown, text, &Pinned(&submitted.actions));
-                let first = || findings.first().map_or_else(String::new, ToString::to_string);
-                let workflow = Arc::new(workflow.ok_or_else(first)?);
-                self.keep(key, &workflow);
-                workflow
-            }
+        let workflow = if let Some(workflow) = self.kept(&key) {
+            workflow
+        } else {
+            let shown = submitted.program.source.as_deref().unwrap_or(&submitted.program.name);
+            let (workflow, findings) = workflow::load_with(shown, text, &Pinned(&submitted.actions));
+            let first = || findings.first().map_or_else(String::new, ToString::to_string);
+            let workflow = Arc::new(workflow.ok_or_else(first)?);
+            self.keep(key, &workflow);
+            workflow
         };
         Ok(Box::new(Execution::new(workflow, RunFacts::new(submitted.run, submitted.input.clone()))))
     }

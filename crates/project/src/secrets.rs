@@ -95,12 +95,11 @@ impl Known {
     }
 
     fn value(&mut self, name: &str, secrets: &dyn Secrets) -> Result<&str, SecretError> {
-        let index = match self.0.iter().position(|(known, _)| known == name) {
-            Some(index) => index,
-            None => {
-                self.0.push((name.to_owned(), secrets.reveal(name)?));
-                self.0.len() - 1
-            }
+        let index = if let Some(index) = self.0.iter().position(|(known, _)| known == name) {
+            index
+        } else {
+            self.0.push((name.to_owned(), secrets.reveal(name)?));
+            self.0.len() - 1
         };
         Ok(self.0[index].1.expose())
     }

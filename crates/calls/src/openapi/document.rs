@@ -26,7 +26,7 @@ impl Document {
             }
             None => return Err(bad("is empty".to_owned())),
         };
-        let version = root["swagger"].as_str().or(root["openapi"].as_str()).unwrap_or_default();
+        let version = root["swagger"].as_str().or_else(|| root["openapi"].as_str()).unwrap_or_default();
         if version != "2.0" && !version.starts_with("3.") {
             return Err(bad("is not an OpenAPI document of version 2.0 or 3.x".to_owned()));
         }

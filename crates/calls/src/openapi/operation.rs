@@ -315,7 +315,7 @@ fn check_names(call: &OpenApiCall, parameters: &[Parameter], has_body: bool) -> 
 }
 
 fn preferred<'a>(offered: &[&'a str]) -> Option<&'a str> {
-    offered.iter().find(|kind| is_json(&essence(kind))).or(offered.first()).copied()
+    offered.iter().find(|kind| is_json(&essence(kind))).or_else(|| offered.first()).copied()
 }
 
 fn named_style(name: &str, explode: bool) -> Option<Style> {

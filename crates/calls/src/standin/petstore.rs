@@ -28,8 +28,8 @@ pub(super) fn routes() -> Router {
     Router::new()
         .route("/v2/swagger.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], DOCUMENT) }))
         .route("/v2/pet", post(put_pet).put(put_pet))
-        .route("/v2/pet/findByStatus", get(|state, uri| find(state, uri, "status")))
-        .route("/v2/pet/findByTags", get(|state, uri| find(state, uri, "tags")))
+        .route("/v2/pet/findByStatus", get(async |state, uri: Uri| find(state, &uri, "status")))
+        .route("/v2/pet/findByTags", get(async |state, uri: Uri| find(state, &uri, "tags")))
         .route("/v2/pet/{id}", get(get_pet).post(update_pet).delete(delete_pet))
         .route("/v2/store/inventory", get(inventory))
         .fallback(|| async { missing("null for uri") })
@@ -40,7 +40,7 @@ fn missing(message: &str) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({"code": 1, "type": "error", "message": message}))).into_response()
 }
 
-async fn find(State(pets): State<Pets>, uri: Uri, name: &'static str) -> Json<Vec<Value>> {
+fn find(State(pets): State<Pets>, uri: &Uri, name: &'static str) -> Json<Vec<Value>> {
     let query = uri.query().unwrap_or_default();
     let wanted: Vec<String> = url::form_urlencoded::parse(query.as_bytes())
         .filter(|(key, _)| key == name)
