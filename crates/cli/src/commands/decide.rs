@@ -117,10 +117,10 @@ pub(super) fn how(
     let asked_by_user = asked.via.as_ref().or(Some(asker)) == own.as_ref();
     let mut command = format!("aedile approve {}", asked.approval);
     if let Some(environment) = &global.env {
-        command.push_str(&format!(" -e {environment}"));
+        command.extend([format!(" -e {environment}")]);
     }
     if let Some(project) = &global.project {
-        command.push_str(&format!(" --project {}", project.display()));
+        command.extend([format!(" --project {}", project.display())]);
     }
     let can_at_all = !(by_user && asked_by_user);
     if can_at_all && own.as_ref().is_some_and(|own| holders.contains(own)) {

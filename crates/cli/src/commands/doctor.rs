@@ -45,6 +45,7 @@ fn rebuild(ui: &mut Ui, here: &Here) -> Answer {
     Ok(0)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer, as every command gives")]
 fn look(ui: &mut Ui, here: &Here) -> Answer {
     let mut checks = vec![project_check(here)];
     if here.place.state.exists() {

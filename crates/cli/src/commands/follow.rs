@@ -90,13 +90,13 @@ pub(super) async fn follow(
         begun: None,
         waiting: Vec::new(),
     };
-    let ending = following.to_the_end(ui).await;
+    let ending = following.until_the_end(ui).await;
     following.live.finish();
     ending
 }
 
 impl Following<'_> {
-    async fn to_the_end(&mut self, ui: &mut Ui) -> Result<Ending, Report> {
+    async fn until_the_end(&mut self, ui: &mut Ui) -> Result<Ending, Report> {
         let journal = Arc::clone(&self.workshop.journal);
         let stream = self.options.run.to_string();
         loop {

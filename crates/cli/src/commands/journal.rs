@@ -24,7 +24,9 @@ pub(super) fn log(ui: &mut Ui, here: &Here, args: &LogArgs) -> Answer {
             while after < head {
                 let records = journal.read(after, READ_MAX)?;
                 let Some(last) = records.last().map(|record| record.position) else { break };
-                records.iter().for_each(|record| print(ui, record));
+                for record in &records {
+                    print(ui, record);
+                }
                 after = last;
             }
             after
@@ -111,15 +113,12 @@ pub(super) fn export(ui: &mut Ui, here: &Here, args: &ExportArgs) -> Answer {
         after = last.position;
         for record in &records {
             count += 1;
-            match &mut file {
-                Some(file) => {
-                    file.write_all(&record.bytes).map_err(|error| unwritable(&error))?;
-                    file.write_all(b"\n").map_err(|error| unwritable(&error))?;
-                }
-                None => {
-                    ui.answer_bytes(&record.bytes);
-                    ui.answer_bytes(b"\n");
-                }
+            if let Some(file) = &mut file {
+                file.write_all(&record.bytes).map_err(|error| unwritable(&error))?;
+                file.write_all(b"\n").map_err(|error| unwritable(&error))?;
+            } else {
+                ui.answer_bytes(&record.bytes);
+                ui.answer_bytes(b"\n");
             }
         }
         if ui.is_closed() {

@@ -18,15 +18,14 @@ const NOTES_MAX: usize = 100;
 
 /// Verifies a journal from its file alone. Writes nothing, not even beside the file.
 pub(super) fn check(ui: &mut Ui, world: &World, global: &crate::args::Global, args: &VerifyArgs) -> Answer {
-    let (path, trusted) = match &args.file {
-        Some(file) => (file.clone(), Vec::new()),
-        None => {
-            let here = Here::find(world, global)?;
-            let trusted = Keys::new(here.place.state.keys()).verifiers()?;
-            // refuses a place without a journal in the usual words
-            drop(here.journal()?);
-            (here.place.state.journal(), trusted)
-        }
+    let (path, trusted) = if let Some(file) = &args.file {
+        (file.clone(), Vec::new())
+    } else {
+        let here = Here::find(world, global)?;
+        let trusted = Keys::new(here.place.state.keys()).verifiers()?;
+        // refuses a place without a journal in the usual words
+        drop(here.journal()?);
+        (here.place.state.journal(), trusted)
     };
     let trusted = match &args.key {
         Some(key) => vec![keys::verifier(key)?],

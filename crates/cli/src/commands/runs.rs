@@ -136,7 +136,7 @@ fn steps_json(records: &[Record]) -> Vec<Value> {
         .iter()
         .filter_map(|record| {
             let (step, what) = match &record.event {
-                Event::Step(event) => (step_of(event)?, event.kind()),
+                Event::Step(event) => (step_of(event), event.kind()),
                 _ => return None,
             };
             Some(
@@ -146,8 +146,8 @@ fn steps_json(records: &[Record]) -> Vec<Value> {
         .collect()
 }
 
-fn step_of(event: &StepEvent) -> Option<&str> {
-    Some(match event {
+fn step_of(event: &StepEvent) -> &str {
+    match event {
         StepEvent::Scheduled(scheduled) => scheduled.step.as_str(),
         StepEvent::Completed(result) => result.step.as_str(),
         StepEvent::Failed(fault) => fault.step.as_str(),
@@ -158,5 +158,5 @@ fn step_of(event: &StepEvent) -> Option<&str> {
         StepEvent::Resolved(resolved) => resolved.step.as_str(),
         StepEvent::Abandoned(stopped) => stopped.step.as_str(),
         StepEvent::ChildStarted(child) => child.step.as_str(),
-    })
+    }
 }

@@ -97,7 +97,7 @@ pub(super) fn status(ui: &mut Ui, world: &World, here: &Here) -> Answer {
     }
     match (approvals.first(), failed.first()) {
         (Some(row), _) => {
-            ui.next(format_args!("aedile approvals show {}", row.approval), "says what is asked")
+            ui.next(format_args!("aedile approvals show {}", row.approval), "says what is asked");
         }
         (None, Some(row)) => ui.next(format_args!("aedile runs show {}", row.run), "says what went wrong"),
         _ => {}

@@ -75,6 +75,7 @@ fn files(here: &Here, named: &[PathBuf]) -> Result<Vec<(String, PathBuf)>, Repor
     Ok(files.into_iter().map(|file| (file.display().to_string(), project.root.join(&file))).collect())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer, as every command gives")]
 fn show(ui: &mut Ui, looked: &[Looked]) -> Answer {
     let of = |severity| {
         looked.iter().flat_map(|one| &one.findings).filter(|finding| finding.severity == severity).count()

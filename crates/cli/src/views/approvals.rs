@@ -74,7 +74,7 @@ pub fn approval_text(row: &ApprovalRow, asked: Option<&Value>, now: Timestamp) -
                 line.push_str(&votes.join(", "));
             }
             if let Some(expires) = row.expires {
-                line.push_str(&format!(", {} {}", level.on_timeout, relative(expires, now)));
+                line.extend([format!(", {} {}", level.on_timeout, relative(expires, now))]);
             }
         }
         if level.emergency_override {
