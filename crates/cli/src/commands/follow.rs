@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use engine::control;
 use engine::limits::READ_MAX;
-use journal::events::{ApprovalEvent, Asked, RunEvent, StepEvent};
+use journal::events::{Asked, RunEvent, StepEvent};
 use journal::{Event, Journal, Record};
 use model::{ApprovalId, Code, Problem, RunId, code};
 use policy::Choice;
@@ -15,11 +15,12 @@ use store::SqliteJournal;
 use workflow::document::Dialect;
 
 use super::decide::{how, take};
+use super::questions::Questions;
 use crate::World;
 use crate::args::Global;
 use crate::report::Report;
 use crate::ui::{COMMAND, DIM, GOOD, STRONG, Ui, WARN};
-use crate::views::events::{clock, narration};
+use crate::views::events::{INDENT, line};
 use crate::views::live::Live;
 use crate::views::time::duration;
 
@@ -65,7 +66,7 @@ struct Following<'a> {
     sequence: u64,
     started: Instant,
     begun: Option<model::Timestamp>,
-    waiting: Vec<Asked>,
+    questions: Questions,
 }
 
 /// Follows a run to its end, or until it has to be left alone.
@@ -88,7 +89,7 @@ pub(super) async fn follow(
         sequence: 0,
         started: Instant::now(),
         begun: None,
-        waiting: Vec::new(),
+        questions: Questions::default(),
     };
     let ending = following.until_the_end(ui).await;
     following.live.finish();
@@ -104,7 +105,7 @@ impl Following<'_> {
             let records = journal.read_stream(&stream, self.sequence, READ_MAX)?;
             for record in &records {
                 self.sequence = record.sequence;
-                if let Some(ending) = self.take(ui, record)
+                if let Some(ending) = self.take(ui, record)?
                     && journal.read_stream(&stream, self.sequence, 1)?.is_empty()
                 {
                     return Ok(ending);
@@ -113,6 +114,7 @@ impl Following<'_> {
             if !records.is_empty() {
                 continue;
             }
+            self.news(ui)?;
             self.answer().await?;
             if self.options.detach && self.rests(&journal)? {
                 return Ok(self.leave());
@@ -167,7 +169,7 @@ impl Following<'_> {
         Ok(Some(self.ending("stuck", Some(report))))
     }
 
-    fn take(&mut self, ui: &mut Ui, record: &Record) -> Option<Ending> {
+    fn take(&mut self, ui: &mut Ui, record: &Record) -> Result<Option<Ending>, Report> {
         match &record.event {
             Event::Run(RunEvent::Submitted(submitted)) => {
                 self.begun = Some(record.at);
@@ -175,46 +177,49 @@ impl Following<'_> {
                 self.live.line(ui, &format!("{STRONG}{}{STRONG:#}  {what}", self.options.run));
             }
             Event::Step(StepEvent::Asked(asked)) => {
-                self.live.line(ui, &line(record));
-                self.ask(ui, asked.approval);
+                self.tell(ui, record);
+                self.ask(ui, asked.approval)?;
             }
             Event::Step(StepEvent::Answered(answered)) => {
-                self.waiting.retain(|asked| asked.approval != answered.approval);
-                self.live.line(ui, &line(record));
+                self.news(ui)?;
+                self.questions.answered(answered.approval);
+                self.tell(ui, record);
             }
             Event::Step(StepEvent::Scheduled(scheduled)) => {
-                self.live.line(ui, &line(record));
+                self.tell(ui, record);
                 self.live.doing(&scheduled.name);
             }
             Event::Step(StepEvent::Completed(result)) => {
                 if result.task == "echo" || result.output.get("message").is_some() && is_echo(result) {
                     self.say(ui, &result.output);
                 }
-                self.live.line(ui, &line(record));
+                self.tell(ui, record);
             }
             Event::Step(StepEvent::InDoubt(doubt)) => {
-                self.live.line(ui, &line(record));
+                self.tell(ui, record);
                 let command = format!("aedile runs resolve {} '{}' --happened", self.options.run, doubt.step);
                 self.live.line(
                     ui,
-                    &format!("           say so with: {COMMAND}{command}{COMMAND:#} or --not-happened"),
+                    &format!("{INDENT}say so with: {COMMAND}{command}{COMMAND:#} or --not-happened"),
                 );
             }
             Event::Run(RunEvent::Completed(ended)) => {
-                return Some(self.completed(ui, &ended.output, record));
+                return Ok(Some(self.completed(ui, &ended.output, record)));
             }
-            Event::Run(RunEvent::Failed(ended)) => return Some(self.failed(&ended.problem)),
+            Event::Run(RunEvent::Failed(ended)) => return Ok(Some(self.failed(&ended.problem))),
             Event::Run(RunEvent::Cancelled(_)) => {
                 let report = Report::new(code::run::CANCELLED, format!("{} was cancelled", self.options.run));
-                return Some(self.ending("cancelled", Some(report)));
+                return Ok(Some(self.ending("cancelled", Some(report))));
             }
-            event => {
-                if narration(event).is_some() {
-                    self.live.line(ui, &line(record));
-                }
-            }
+            _ => self.tell(ui, record),
         }
-        None
+        Ok(None)
+    }
+
+    fn tell(&mut self, ui: &mut Ui, record: &Record) {
+        if let Some(line) = line(record) {
+            self.live.line(ui, &line);
+        }
     }
 
     /// What a step of the run says is part of what the run puts out.
@@ -235,48 +240,59 @@ impl Following<'_> {
     }
 
     /// Tells what is asked, and how to answer.
-    fn ask(&mut self, ui: &mut Ui, approval: ApprovalId) {
-        let first = self.workshop.journal.read_stream(&approval.to_string(), 0, 1).unwrap_or_default();
-        let Some(Event::Approval(ApprovalEvent::Requested(asked))) =
-            first.into_iter().next().map(|one| one.event)
-        else {
-            return;
-        };
-        let asked = *asked;
+    fn ask(&mut self, ui: &mut Ui, approval: ApprovalId) -> Result<(), Report> {
         let now = self.world.clock.now();
-        let expires = asked
-            .expires
-            .map_or_else(String::new, |at| format!(", {}", crate::views::time::relative(at, now)));
-        let title = crate::views::table::plain(&asked.title);
-        let levels = asked.levels.len();
-        self.live
-            .line(ui, &format!("{WARN}waits{WARN:#}      {title}  {DIM}level 1 of {levels}{expires}{DIM:#}"));
-        if self.options.approve_as.is_empty() {
-            let access = &self.workshop.rules.access;
-            let told = how((&asked, 1), self.place, (access, &self.world.user), self.global);
-            let text = match told {
-                Ok(command) => format!("give it with: {COMMAND}{command}{COMMAND:#}"),
-                Err(whom) => whom,
-            };
-            self.live.line(ui, &format!("           {text}"));
+        let mut questions = std::mem::take(&mut self.questions);
+        let how = |asked: &Asked, level| self.how(asked, level);
+        let lines = questions.ask(&self.workshop.journal, approval, now, how);
+        self.questions = questions;
+        self.show(ui, &lines?);
+        Ok(())
+    }
+
+    /// Tells what has come of what was asked.
+    fn news(&mut self, ui: &mut Ui) -> Result<(), Report> {
+        let persons = self.workshop.rules.access.persons(&self.place.environment);
+        let now = self.world.clock.now();
+        let mut questions = std::mem::take(&mut self.questions);
+        let how = |asked: &Asked, level| self.how(asked, level);
+        let lines = questions.news(&self.workshop.journal, (persons, now), how);
+        self.questions = questions;
+        self.show(ui, &lines?);
+        Ok(())
+    }
+
+    fn show(&mut self, ui: &mut Ui, lines: &[String]) {
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            self.live.line(ui, line);
         }
-        self.live.doing(&title);
-        self.waiting.push(asked);
+    }
+
+    /// What to type to give an approval; nothing where it is given by this command.
+    fn how(&self, asked: &Asked, level: u32) -> String {
+        if !self.options.approve_as.is_empty() {
+            return String::new();
+        }
+        let access = &self.workshop.rules.access;
+        match how((asked, level), self.place, (access, &self.world.user), self.global) {
+            Ok(command) => format!("{INDENT}give it with: {COMMAND}{command}{COMMAND:#}"),
+            Err(whom) => format!("{INDENT}{whom}"),
+        }
     }
 
     /// Answers what waits, as the principals that were named, where they may.
     async fn answer(&mut self) -> Result<(), Report> {
-        if self.options.approve_as.is_empty() || self.waiting.is_empty() {
+        if self.options.approve_as.is_empty() {
             return Ok(());
         }
         let (access, journal) = (Arc::clone(&self.workshop.rules.access), Arc::clone(&self.workshop.journal));
-        for asked in std::mem::take(&mut self.waiting) {
+        for approval in self.questions.approvals() {
             let mut last = None;
             for name in &self.options.approve_as {
                 let actor = access.actor(&self.place.environment, &self.world.user, Some(name))?;
                 let choice = Choice::Grant { reason: Some("--approve-as".to_owned()) };
                 let taken =
-                    take(&journal, self.place, self.world, &access, (asked.approval, &actor), &choice).await;
+                    take(&journal, self.place, self.world, &access, (approval, &actor), &choice).await;
                 match taken {
                     Ok(engine::approvals::Decided::Ended { .. }) => {
                         last = None;
@@ -286,18 +302,17 @@ impl Following<'_> {
                     Err(report) => last = Some(report),
                 }
             }
-            let open =
-                engine::approvals::load(&*journal, asked.approval, access.persons(&self.place.environment))?
-                    .is_some_and(|loaded| loaded.ended.is_none());
+            let open = engine::approvals::load(&*journal, approval, access.persons(&self.place.environment))?
+                .is_some_and(|loaded| loaded.ended.is_none());
             if open {
                 let why = last.map_or_else(
-                    || format!("{} needs more approvals", asked.approval),
+                    || format!("{approval} needs more approvals"),
                     |report: Report| report.what().to_owned(),
                 );
                 let what = format!("{} still waits for approval", self.options.run);
                 return Err(Report::new(code::policy::WAITING, what)
                     .caused_by(why)
-                    .with_hint(format!("aedile approvals show {}", asked.approval)));
+                    .with_hint(format!("aedile approvals show {approval}")));
             }
         }
         Ok(())
@@ -377,7 +392,7 @@ impl Following<'_> {
             output: json!(null),
             problem: None,
             shown: None,
-            approvals: self.waiting.iter().map(|asked| asked.approval).collect(),
+            approvals: self.questions.approvals(),
             next: None,
             report,
         }
@@ -386,15 +401,6 @@ impl Following<'_> {
 
 fn is_echo(result: &journal::events::StepResult) -> bool {
     result.output.as_object().is_some_and(|output| output.len() == 1) && result.task == "call"
-}
-
-fn line(record: &Record) -> String {
-    match narration(&record.event) {
-        Some((style, mark, text)) => {
-            format!("{DIM}{}{DIM:#}  {style}{mark:<10}{style:#} {text}", clock(record.at))
-        }
-        None => String::new(),
-    }
 }
 
 /// The dialect of a run's definition, read from the journal.

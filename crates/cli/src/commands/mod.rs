@@ -12,6 +12,7 @@ mod init;
 mod journal;
 mod policy;
 mod proof;
+mod questions;
 mod run;
 mod runs;
 mod status;

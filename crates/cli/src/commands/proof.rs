@@ -15,6 +15,8 @@ use crate::ui::{GOOD, Ui, WARN};
 
 /// Checkpoints that the file remembers and verification is told about.
 const NOTES_MAX: usize = 100;
+/// That a checkpoint was signed is itself recorded, after what it covers.
+const ITS_OWN: u64 = 1;
 
 /// Verifies a journal from its file alone. Writes nothing, not even beside the file.
 pub(super) fn check(ui: &mut Ui, world: &World, global: &crate::args::Global, args: &VerifyArgs) -> Answer {
@@ -53,13 +55,13 @@ pub(super) fn check(ui: &mut Ui, world: &World, global: &crate::args::Global, ar
         return Ok(0);
     }
     ui.answer(format_args!(
-        "{GOOD}verified{GOOD:#}  {} records, {} checkpoints, {} under a signature",
-        report.head.position, report.checkpoints, report.signed
+        "{GOOD}verified{GOOD:#}  {} records, {} of them under a signed checkpoint",
+        report.head.position, report.signed
     ));
     if options.trusted.is_empty() {
         ui.note(format_args!("{WARN}no key was given, so signatures were not checked{WARN:#}"));
         ui.next("aedile journal verify FILE --key FILE", "checks who signed");
-    } else if unsigned > 0 {
+    } else if unsigned > ITS_OWN {
         ui.note(format_args!("{unsigned} records are newer than the last signed checkpoint"));
         ui.next("aedile journal checkpoint", "signs them");
     }

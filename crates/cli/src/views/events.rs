@@ -37,6 +37,15 @@ pub fn clock(at: Timestamp) -> String {
     text.get(11..19).unwrap_or(&text).to_owned()
 }
 
+/// What lines that belong to the one above begin with, as wide as its time of day.
+pub const INDENT: &str = "          ";
+
+/// A record of a run as one line: time of day, a mark, the words. `None`: it is no news.
+pub fn line(record: &Record) -> Option<String> {
+    let (style, mark, text) = narration(&record.event)?;
+    Some(format!("{DIM}{}{DIM:#}  {style}{mark:<10}{style:#} {text}", clock(record.at)))
+}
+
 /// One line about what happened in a run: a mark that also is a word, and the words.
 pub fn narration(event: &Event) -> Option<(Style, &'static str, String)> {
     let (style, mark, text) = match event {
@@ -44,6 +53,7 @@ pub fn narration(event: &Event) -> Option<(Style, &'static str, String)> {
         Event::Step(event) => step(event),
         Event::Timer(event) => timer(event)?,
         Event::Listen(event) => listen(event),
+        Event::Approval(event) => vote(event)?,
         _ => return None,
     };
     Some((style, mark, plain(&text)))
@@ -131,6 +141,14 @@ fn listen(event: &ListenEvent) -> (Style, &'static str, String) {
         ListenEvent::Started(listening) => (DIM, "listening", listening.name.clone()),
         ListenEvent::Received(received) => (GOOD, "received", received.event.kind.clone()),
         ListenEvent::Stopped(stopped) => (DIM, "heard", stopped.step.to_string()),
+    }
+}
+
+fn vote(event: &ApprovalEvent) -> Option<(Style, &'static str, String)> {
+    match event {
+        ApprovalEvent::Voted(_) => Some((GOOD, "approved", approval(event))),
+        ApprovalEvent::Escalated(_) => Some((WARN, "escalated", approval(event))),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::ui::Ui;
 
-/// Until then a terminal stays silent: what is done by then needs no narration.
+/// Until then no line is drawn that is drawn again: what is done by then would only flicker.
 const SILENCE: Duration = Duration::from_millis(250);
 /// From then on the time that has passed is shown.
 const ELAPSED_FROM: Duration = Duration::from_secs(3);
@@ -19,7 +19,6 @@ pub struct Live {
     started: Instant,
     step: Instant,
     doing: String,
-    held: Vec<String>,
 }
 
 impl Live {
@@ -34,37 +33,22 @@ impl Live {
             bar
         });
         let now = Instant::now();
-        Self { bar, started: now, step: now, doing: String::new(), held: Vec::new() }
+        Self { bar, started: now, step: now, doing: String::new() }
     }
 
-    /// Whether it is still too early to say anything.
-    fn silent(&self) -> bool {
-        self.bar.is_some() && self.started.elapsed() < SILENCE
-    }
-
-    /// One line of what happened. On a terminal it is held back for the first moments.
-    pub fn line(&mut self, ui: &mut Ui, text: &str) {
-        if self.silent() {
-            self.held.push(text.to_owned());
-            return;
-        }
-        self.show_held(ui);
-        self.write(ui, text);
-    }
-
-    fn show_held(&mut self, ui: &mut Ui) {
-        for text in std::mem::take(&mut self.held) {
-            self.write(ui, &text);
-        }
+    /// Begins to draw, once there is something to wait for.
+    fn appear(&self) {
         if let Some(bar) = &self.bar
             && bar.is_hidden()
+            && self.started.elapsed() >= SILENCE
         {
             bar.set_draw_target(ProgressDrawTarget::stderr());
             bar.enable_steady_tick(REDRAW);
         }
     }
 
-    fn write(&self, ui: &mut Ui, text: &str) {
+    /// One line of what happened.
+    pub fn line(&self, ui: &mut Ui, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| ui.note(text)),
             None => ui.note(text),
@@ -96,14 +80,11 @@ impl Live {
             self.doing.clone()
         };
         bar.set_message(text);
+        self.appear();
     }
 
-    /// The last line. If all was done before anything was said, only this is.
+    /// The last line.
     pub fn end(&mut self, ui: &mut Ui, text: &str) {
-        if self.silent() && ui.verbose == 0 {
-            self.held.clear();
-        }
-        self.show_held(ui);
         self.finish();
         ui.note(text);
     }

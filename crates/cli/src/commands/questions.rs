@@ -1,0 +1,98 @@
+//! What a followed run asks people: shown level by level, as their answers come in.
+
+use engine::approvals::Persons;
+use journal::events::{ApprovalEvent, Asked};
+use journal::{Event, Journal, Record};
+use model::{ApprovalId, Timestamp};
+use store::SqliteJournal;
+
+use crate::report::Report;
+use crate::ui::{DIM, WARN};
+use crate::views::events::{INDENT, line};
+use crate::views::table::plain;
+use crate::views::time::relative;
+
+/// Records of one approval that are looked at together; an approval has a few.
+const RECORDS_MAX: usize = 100;
+
+/// One question that has no final answer yet.
+struct Open {
+    asked: Asked,
+    /// The latest record of it that was shown.
+    sequence: u64,
+}
+
+/// The questions of one run that have no final answer yet.
+#[derive(Default)]
+pub(super) struct Questions {
+    open: Vec<Open>,
+}
+
+impl Questions {
+    /// Takes up a question, and answers it with its lines. `None`: the journal has no such question.
+    pub(super) fn ask(
+        &mut self,
+        journal: &SqliteJournal,
+        approval: ApprovalId,
+        now: Timestamp,
+        how: impl Fn(&Asked, u32) -> String,
+    ) -> Result<Vec<String>, Report> {
+        let first = journal.read_stream(&approval.to_string(), 0, 1)?.into_iter().next();
+        let Some(Record { event: Event::Approval(ApprovalEvent::Requested(asked)), sequence, .. }) = first
+        else {
+            return Ok(Vec::new());
+        };
+        let expires = asked.expires;
+        let lines = vec![asks(&asked, 1, expires, now), how(&asked, 1)];
+        self.open.push(Open { asked: *asked, sequence });
+        Ok(lines)
+    }
+
+    /// What happened to the questions since this was asked last: votes, and who is asked next.
+    pub(super) fn news(
+        &mut self,
+        journal: &SqliteJournal,
+        (persons, now): (Persons, Timestamp),
+        how: impl Fn(&Asked, u32) -> String,
+    ) -> Result<Vec<String>, Report> {
+        let mut lines = Vec::new();
+        for open in &mut self.open {
+            let approval = open.asked.approval;
+            let before = lines.len();
+            for record in journal.read_stream(&approval.to_string(), open.sequence, RECORDS_MAX)? {
+                open.sequence = record.sequence;
+                if let Event::Approval(ApprovalEvent::Voted(_) | ApprovalEvent::Escalated(_)) = &record.event
+                {
+                    lines.extend(line(&record));
+                }
+            }
+            if lines.len() == before {
+                continue;
+            }
+            let loaded = engine::approvals::load(journal, approval, persons)?;
+            if let Some(loaded) = loaded.filter(|loaded| loaded.ended.is_none()) {
+                let level = loaded.approval.level().number;
+                lines.extend([asks(&open.asked, level, loaded.due, now), how(&open.asked, level)]);
+            }
+        }
+        Ok(lines)
+    }
+
+    /// A question has its final answer.
+    pub(super) fn answered(&mut self, approval: ApprovalId) {
+        self.open.retain(|open| open.asked.approval != approval);
+    }
+
+    /// The approvals that are waited for.
+    pub(super) fn approvals(&self) -> Vec<ApprovalId> {
+        self.open.iter().map(|open| open.asked.approval).collect()
+    }
+}
+
+/// What is asked at a level, and for how long.
+fn asks(asked: &Asked, level: u32, expires: Option<Timestamp>, now: Timestamp) -> String {
+    let title = plain(&asked.title);
+    let levels = asked.levels.len();
+    let within = expires.map_or_else(String::new, |at| format!(", runs out {}", relative(at, now)));
+    format!("{INDENT}{WARN}waits{WARN:#}      {title}  {DIM}level {level} of {levels}{within}{DIM:#}")
+}
