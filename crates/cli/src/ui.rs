@@ -20,8 +20,12 @@ pub const DIM: Style = Style::new().dimmed();
 /// What is more important.
 pub const STRONG: Style = Style::new().bold();
 
-/// Width assumed where there is no terminal.
+/// Width assumed of a terminal that does not say.
 const WIDTH_DEFAULT: usize = 80;
+/// Narrower terminals are written to as if they were this wide; they wrap.
+const WIDTH_MIN: usize = 40;
+/// Lines for another program are cut only where no reader could want more.
+const WIDTH_PIPED: usize = 10_000;
 /// Wider lines are harder to read, not more informative.
 const WIDTH_MAX: usize = 120;
 
@@ -55,9 +59,12 @@ impl Ui {
         };
         let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
         let live = stderr.is_terminal();
-        let width = terminal_size::terminal_size_of(&stdout)
-            .or_else(|| terminal_size::terminal_size_of(&stderr))
-            .map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0));
+        let width = if stdout.is_terminal() {
+            let size = terminal_size::terminal_size_of(&stdout);
+            size.map_or(WIDTH_DEFAULT, |(width, _)| usize::from(width.0)).clamp(WIDTH_MIN, WIDTH_MAX)
+        } else {
+            WIDTH_PIPED
+        };
         let interactive = !global.no_input && live && std::io::stdin().is_terminal();
         Self {
             out: choice.map_or_else(
@@ -71,7 +78,7 @@ impl Ui {
             json: global.json,
             quiet: global.quiet,
             verbose: global.verbose,
-            width: width.clamp(40, WIDTH_MAX),
+            width,
             live,
             interactive,
             closed: false,

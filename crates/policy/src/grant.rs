@@ -77,6 +77,14 @@ pub(crate) struct Grant {
     limits: ActionLimits,
 }
 
+impl Grant {
+    /// What it grants, in a few words.
+    pub(crate) fn says(&self) -> String {
+        let actions = self.wasm.iter().map(|name| format!("wasm {name}"));
+        actions.chain(self.capabilities.iter().cloned()).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// A host as a request names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Host {

@@ -52,6 +52,7 @@ mod explain;
 mod file;
 mod grant;
 pub mod limits;
+mod listing;
 mod matching;
 mod quota;
 mod refusal;
@@ -71,6 +72,7 @@ pub use decision::{Cause, Decision, DecisionRecord, QuotaRecord, Ruling as Decis
 pub use document::ReplayError;
 pub use explain::{ExplainedRule, Explanation, explain};
 pub use grant::{ActionLimits, Granted, WASM_DEFAULT};
+pub use listing::ListedRule;
 pub use matching::glob;
 pub use quota::{NothingUsed, QuotaLedger, QuotaState, QuotaUnavailable, QuotaView, Reservation};
 pub use refusal::Refusal;

@@ -19,6 +19,11 @@ impl Patterns {
         self.0.is_empty()
     }
 
+    /// The patterns, as written.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// Whether one of them matches.
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|pattern| glob(pattern, text))

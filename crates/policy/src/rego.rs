@@ -66,8 +66,8 @@ impl Rego {
     }
 
     /// The rules for a listing.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = (String, &'static str)> {
-        self.entries.iter().map(|entry| (format!("data.aedile.{entry}"), "rego"))
+    pub(crate) fn rules(&self) -> impl Iterator<Item = String> {
+        self.entries.iter().map(|entry| format!("data.aedile.{entry}"))
     }
 
     /// What the rules say about `document`. Any failure is an error, and an error denies.

@@ -129,19 +129,6 @@ impl PolicySet {
         let base = base.map(|chain| chain.levels.clone()).unwrap_or_default();
         chains::join(name, [base, request.levels.clone()])
     }
-
-    /// Every rule, for `aedile policy list`: where it stands, and what kind it is.
-    pub fn rules(&self) -> Vec<(String, &'static str)> {
-        let mut rules: Vec<(String, &'static str)> = Vec::new();
-        rules.extend(self.allow.iter().map(|rule| (rule.rule.clone(), "allow")));
-        rules.extend(self.deny.iter().map(|rule| (rule.rule.clone(), "deny")));
-        rules.extend(self.grants.iter().map(|rule| (rule.rule.clone(), "grant")));
-        rules.extend(self.quotas.iter().map(|rule| (rule.rule.clone(), "quota")));
-        rules.extend(self.windows.iter().map(|rule| (rule.rule.clone(), "window")));
-        rules.extend(self.require.iter().map(|rule| (rule.rule.clone(), "require")));
-        rules.extend(self.rego.iter().flat_map(Rego::rules));
-        rules
-    }
 }
 
 pub(crate) enum Kind {

@@ -13,7 +13,8 @@ use super::here::{Here, the_approval, the_run};
 use super::runs::records_of;
 use crate::args::{ExplainPolicyArgs, PolicyTestArgs};
 use crate::report::{Answer, Report};
-use crate::ui::{BAD, DIM, GOOD, STRONG, Ui, WARN};
+use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
+use crate::views::table::Table;
 
 /// Runs the policy's tests. Exits 1 if one fails, or if there are none: then nothing was shown to be true.
 pub(super) fn test(ui: &mut Ui, here: &Here, args: &PolicyTestArgs) -> Answer {
@@ -106,16 +107,24 @@ pub(super) fn list(ui: &mut Ui, here: &Here) -> Answer {
         None => Vec::new(),
     };
     let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let listed = rules.policy.rules();
     if ui.json {
-        ui.answer_json(&json!({ "policy": rules.policy.digest(), "files": names }));
+        ui.answer_json(&json!({ "policy": rules.policy.digest(), "files": names, "rules": listed }));
         return Ok(0);
     }
-    ui.answer(format_args!("{STRONG}{}{STRONG:#}", rules.policy.digest()));
-    for name in names {
-        ui.answer(format_args!("  {name}"));
+    if !listed.is_empty() {
+        let mut table = Table::new(&["KIND", "SAYS", "RULE"]);
+        for rule in listed {
+            table.row([rule.kind.to_owned(), rule.says, rule.rule]);
+        }
+        for line in table.lines(ui.width) {
+            ui.answer(line);
+        }
     }
     if sources.is_empty() {
         ui.note("no policy here: what needs no grant is allowed, everything else is denied");
+    } else {
+        ui.note(format_args!("{DIM}policy {} of {}{DIM:#}", rules.policy.digest(), names.join(", ")));
     }
     Ok(0)
 }
