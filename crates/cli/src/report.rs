@@ -168,7 +168,9 @@ impl Report {
 
     fn text(&self) -> String {
         if self.0.findings.is_empty() {
-            return headed("error", self.0.code, &self.0.what, &self.0.causes, self.0.hint.as_deref());
+            // what waits for people has not gone wrong
+            let word = if self.0.code.exit == Exit::Waiting { "waiting" } else { "error" };
+            return headed(word, self.0.code, &self.0.what, &self.0.causes, self.0.hint.as_deref());
         }
         let mut out = String::new();
         for finding in &self.0.findings {

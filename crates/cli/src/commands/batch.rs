@@ -41,7 +41,7 @@ pub(super) fn batch(
             return Err(report.caused_by(format!("input {} of {count}; the rest was not run", index + 1)));
         }
     }
-    ui.note(format_args!("{GOOD}Completed{GOOD:#} {count} runs"));
+    ui.note(format_args!("{GOOD}completed{GOOD:#}  {}", crate::views::table::count(count, "run")));
     Ok(0)
 }
 

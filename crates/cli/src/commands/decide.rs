@@ -4,7 +4,7 @@ use engine::approvals::{self, Decided};
 use journal::events::Asked;
 use model::{ApprovalId, Principal, Role};
 use policy::{Approver, Choice};
-use project::{Access, Actor, Place};
+use project::{Access, Actor, Engines, Place};
 use serde_json::json;
 use store::SqliteJournal;
 
@@ -40,6 +40,15 @@ pub(super) fn decide(ui: &mut Ui, world: &World, here: &Here, args: &DecideArgs,
         &choice,
     ))?;
     show(ui, approval, &actor, &decided);
+    if let Decided::Ended { .. } = decided
+        && Engines::new(here.place.state.engines()).living().is_empty()
+        && let Some(row) = journal.approval(approval)?
+    {
+        ui.next(
+            format_args!("aedile run --resume {}", row.run),
+            "carries the run on, which no engine does now",
+        );
+    }
     Ok(0)
 }
 

@@ -10,6 +10,7 @@ use super::here::Here;
 use crate::args::{DoctorArgs, DoctorCommand};
 use crate::report::{Answer, Report};
 use crate::ui::{BAD, GOOD, Ui, WARN};
+use crate::views::table::count;
 
 /// Permission bits that let others than the owner in.
 const OTHERS: u32 = 0o077;
@@ -40,7 +41,7 @@ fn rebuild(ui: &mut Ui, here: &Here) -> Answer {
     if ui.json {
         ui.answer_json(&json!({ "records": head.position, "rebuilt": true }));
     } else {
-        ui.answer(format_args!("{GOOD}Rebuilt{GOOD:#} the views from {} records", head.position));
+        ui.answer(format_args!("{GOOD}rebuilt{GOOD:#}  the views from {}", count(head.position, "record")));
     }
     Ok(0)
 }
@@ -126,7 +127,7 @@ fn journal_checks(here: &Here) -> Vec<Check> {
         }
     };
     let opened = match journal.head() {
-        Ok(head) => Ok(format!("{} records", head.position)),
+        Ok(head) => Ok(count(head.position, "record")),
         Err(error) => Err(error.to_string()),
     };
     let views = match journal.compare_views() {

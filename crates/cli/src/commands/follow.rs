@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::approvals::Persons;
 use engine::control;
 use engine::limits::READ_MAX;
 use journal::events::{Asked, RunEvent, StepEvent};
 use journal::{Event, Journal, Record};
-use model::{ApprovalId, Code, Problem, RunId, code};
+use model::{ApprovalId, Code, Problem, RunId, Timestamp, code};
 use policy::Choice;
 use project::{Place, Workshop};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ struct Following<'a> {
     live: Live,
     sequence: u64,
     started: Instant,
-    begun: Option<model::Timestamp>,
+    begun: Option<Timestamp>,
     questions: Questions,
 }
 
@@ -241,10 +242,10 @@ impl Following<'_> {
 
     /// Tells what is asked, and how to answer.
     fn ask(&mut self, ui: &mut Ui, approval: ApprovalId) -> Result<(), Report> {
-        let now = self.world.clock.now();
+        let known = self.known();
         let mut questions = std::mem::take(&mut self.questions);
         let how = |asked: &Asked, level| self.how(asked, level);
-        let lines = questions.ask(&self.workshop.journal, approval, now, how);
+        let lines = questions.ask(&self.workshop.journal, approval, known, how);
         self.questions = questions;
         self.show(ui, &lines?);
         Ok(())
@@ -252,14 +253,18 @@ impl Following<'_> {
 
     /// Tells what has come of what was asked.
     fn news(&mut self, ui: &mut Ui) -> Result<(), Report> {
-        let persons = self.workshop.rules.access.persons(&self.place.environment);
-        let now = self.world.clock.now();
+        let known = self.known();
         let mut questions = std::mem::take(&mut self.questions);
         let how = |asked: &Asked, level| self.how(asked, level);
-        let lines = questions.news(&self.workshop.journal, (persons, now), how);
+        let lines = questions.news(&self.workshop.journal, known, how);
         self.questions = questions;
         self.show(ui, &lines?);
         Ok(())
+    }
+
+    /// How people are told apart here, and when it is.
+    fn known(&self) -> (Persons, Timestamp) {
+        (self.workshop.rules.access.persons(&self.place.environment), self.world.clock.now())
     }
 
     fn show(&mut self, ui: &mut Ui, lines: &[String]) {

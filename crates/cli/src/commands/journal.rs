@@ -128,7 +128,7 @@ pub(super) fn export(ui: &mut Ui, here: &Here, args: &ExportArgs) -> Answer {
     if let Some(file) = file {
         let file = file.into_inner().map_err(|error| unwritable(error.error()))?;
         file.sync_all().map_err(|error| unwritable(&error))?;
-        ui.note(format_args!("{GOOD}Exported{GOOD:#} {count} records"));
+        ui.note(format_args!("{GOOD}exported{GOOD:#}  {}", crate::views::table::count(count, "record")));
     }
     Ok(0)
 }
@@ -149,7 +149,7 @@ pub(super) fn replay(ui: &mut Ui, here: &Here) -> Answer {
         );
     } else if differences.is_empty() {
         ui.answer(format_args!(
-            "{GOOD}Same{GOOD:#}: {} records fold to the views that are kept",
+            "{GOOD}same{GOOD:#}  {} records fold to the views that are kept",
             head.position
         ));
     } else {

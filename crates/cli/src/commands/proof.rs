@@ -12,6 +12,7 @@ use crate::World;
 use crate::args::{CheckpointArgs, KeysCommand, ProveArgs, VerifyArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{GOOD, Ui, WARN};
+use crate::views::table::count;
 
 /// Checkpoints that the file remembers and verification is told about.
 const NOTES_MAX: usize = 100;
@@ -55,14 +56,15 @@ pub(super) fn check(ui: &mut Ui, world: &World, global: &crate::args::Global, ar
         return Ok(0);
     }
     ui.answer(format_args!(
-        "{GOOD}verified{GOOD:#}  {} records, {} of them under a signed checkpoint",
-        report.head.position, report.signed
+        "{GOOD}verified{GOOD:#}  {}, {} of them under a signed checkpoint",
+        count(report.head.position, "record"),
+        report.signed
     ));
     if options.trusted.is_empty() {
         ui.note(format_args!("{WARN}no key was given, so signatures were not checked{WARN:#}"));
         ui.next("aedile journal verify FILE --key FILE", "checks who signed");
     } else if unsigned > ITS_OWN {
-        ui.note(format_args!("{unsigned} records are newer than the last signed checkpoint"));
+        ui.note(format_args!("newer than the last signed checkpoint: {}", count(unsigned, "record")));
         ui.next("aedile journal checkpoint", "signs them");
     }
     Ok(0)
@@ -92,7 +94,9 @@ pub(super) fn checkpoint(ui: &mut Ui, world: &World, here: &Here, args: &Checkpo
         return Ok(0);
     }
     match sealed {
-        Some(sealed) => ui.note(format_args!("{GOOD}signed{GOOD:#}  {} records", sealed.checkpoint.size)),
+        Some(sealed) => {
+            ui.note(format_args!("{GOOD}signed{GOOD:#}  {}", count(sealed.checkpoint.size, "record")));
+        }
         None => ui.note("the journal has not grown since it was signed last"),
     }
     ui.answer(note.trim_end());

@@ -2,7 +2,7 @@
 
 use engine::approvals::Persons;
 use journal::events::{ApprovalEvent, Asked};
-use journal::{Event, Journal, Record};
+use journal::{Event, Journal};
 use model::{ApprovalId, Timestamp};
 use store::SqliteJournal;
 
@@ -14,6 +14,9 @@ use crate::views::time::relative;
 
 /// Records of one approval that are looked at together; an approval has a few.
 const RECORDS_MAX: usize = 100;
+
+/// The record that asks, which is the first of its stream.
+const FIRST: u64 = 1;
 
 /// One question that has no final answer yet.
 struct Open {
@@ -29,22 +32,24 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Takes up a question, and answers it with its lines. `None`: the journal has no such question.
+    /// Takes up a question, and answers it with its lines; with none if people have answered it already, which is told by
+    /// the run's own records.
     pub(super) fn ask(
         &mut self,
         journal: &SqliteJournal,
         approval: ApprovalId,
-        now: Timestamp,
+        (persons, now): (Persons, Timestamp),
         how: impl Fn(&Asked, u32) -> String,
     ) -> Result<Vec<String>, Report> {
-        let first = journal.read_stream(&approval.to_string(), 0, 1)?.into_iter().next();
-        let Some(Record { event: Event::Approval(ApprovalEvent::Requested(asked)), sequence, .. }) = first
-        else {
+        let Some(loaded) = engine::approvals::load(journal, approval, persons)? else {
             return Ok(Vec::new());
         };
-        let expires = asked.expires;
-        let lines = vec![asks(&asked, 1, expires, now), how(&asked, 1)];
-        self.open.push(Open { asked: *asked, sequence });
+        let level = loaded.approval.level().number;
+        let lines = match loaded.ended {
+            None => vec![asks(&loaded.asked, level, loaded.due, now), how(&loaded.asked, level)],
+            Some(_) => Vec::new(),
+        };
+        self.open.push(Open { asked: loaded.asked, sequence: FIRST });
         Ok(lines)
     }
 

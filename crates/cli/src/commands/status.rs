@@ -9,7 +9,7 @@ use crate::report::Answer;
 use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
 use crate::views::approvals::approval_json;
 use crate::views::runs::{run_json, waiting_text};
-use crate::views::table::plain;
+use crate::views::table::{count, plain};
 use crate::views::time::relative;
 
 /// Lines of each kind that are shown; more are counted.
@@ -61,8 +61,8 @@ pub(super) fn status(ui: &mut Ui, world: &World, here: &Here) -> Answer {
     ui.answer(format_args!("Environment {}", here.place.environment));
     ui.answer(format_args!("  runs       {counted}"));
     ui.answer(format_args!(
-        "  journal    {} records, {covered} under a signed checkpoint",
-        status.head.position
+        "  journal    {}, {covered} under a signed checkpoint",
+        count(status.head.position, "record")
     ));
     if status.approvals_waiting > 0 {
         ui.answer(format_args!("{WARN}Waiting for approval{WARN:#}  {}", status.approvals_waiting));

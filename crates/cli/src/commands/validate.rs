@@ -11,6 +11,7 @@ use crate::World;
 use crate::args::{FmtArgs, Global, ValidateArgs};
 use crate::report::{Answer, Report, finding_json, finding_text};
 use crate::ui::{GOOD, Ui, WARN};
+use crate::views::table::count;
 
 /// What was found in one file.
 struct Looked {
@@ -95,11 +96,17 @@ fn show(ui: &mut Ui, looked: &[Looked]) -> Answer {
     }
     let files = looked.len();
     if errors > 0 {
-        ui.note(format_args!("{errors} errors and {warnings} warnings in {files} files"));
+        ui.note(format_args!(
+            "{} and {} in {}",
+            count(errors, "error"),
+            count(warnings, "warning"),
+            count(files, "file")
+        ));
         return Ok(code::general::BAD_PROJECT.exit.code());
     }
-    let warned = if warnings > 0 { format!(", {WARN}{warnings} warnings{WARN:#}") } else { String::new() };
-    ui.answer(format_args!("{GOOD}valid{GOOD:#}  {files} files{warned}"));
+    let warned =
+        if warnings > 0 { format!(", {WARN}{}{WARN:#}", count(warnings, "warning")) } else { String::new() };
+    ui.answer(format_args!("{GOOD}valid{GOOD:#}  {}{warned}", count(files, "file")));
     Ok(0)
 }
 

@@ -54,6 +54,18 @@ fn line<'a>(cells: impl ExactSizeIterator<Item = &'a str>, widths: &[usize], wid
     cut(out.trim_end(), width)
 }
 
+/// A number of things: `1 file`, `2 files`.
+///
+/// ```
+/// assert_eq!(cli::views::table::count(1_u64, "file"), "1 file");
+/// assert_eq!(cli::views::table::count(0_u64, "file"), "0 files");
+/// ```
+pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
+    // no more than u64 holds is ever counted
+    let number = number.try_into().unwrap_or(u64::MAX);
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// A text that cannot move the cursor: control characters become visible.
 pub fn plain(text: &str) -> String {
     text.chars()
