@@ -254,7 +254,8 @@ fn performers(
     let mut performers = Performers::default()
         .with(kinds::HTTP_CALL, Arc::new(http))
         .with(kinds::OPENAPI_CALL, Arc::new(openapi))
-        .with(kinds::ECHO, Arc::new(Echoing));
+        .with(kinds::ECHO, Arc::new(Echoing))
+        .with("run.", Arc::new(host::WithSecrets::scrubbing(host::Processes::new())));
     if !place.project.as_ref().is_none_or(|project| project.manifest.actions.is_empty()) {
         let wasm = WasmActions {
             sandbox: Sandbox::new(sandbox::Config {
