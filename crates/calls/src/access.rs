@@ -36,6 +36,24 @@ pub enum Addresses {
     Any,
 }
 
+/// How far one call reaches.
+#[derive(Debug, Clone)]
+pub enum Reach {
+    /// To these hosts, as patterns (see [`Access::only`]), with any method.
+    Hosts(Vec<String>),
+    /// As far as policy granted: to hosts, by methods.
+    Granted(Arc<policy::Granted>),
+}
+
+impl Reach {
+    fn covers(&self, method: &str, url: &Url, (name, port): (&str, u16)) -> bool {
+        match self {
+            Self::Hosts(patterns) => patterns.iter().any(|pattern| matches(pattern, name, port)),
+            Self::Granted(granted) => granted.allows_request(method, url.as_str()),
+        }
+    }
+}
+
 /// Which hosts may be called. A call goes through when its host is granted (to the call, or to all calls here)
 /// *and* the check, if there is one, agrees *and* the address is allowed.
 #[derive(Clone, Default)]
@@ -85,8 +103,8 @@ impl Access {
         self.addresses
     }
 
-    /// Whether `url` may be connected to by a call that was granted `granted`.
-    pub(crate) fn admit(&self, url: &Url, granted: &[String]) -> Result<(), CallError> {
+    /// Whether a request may be sent by a call that reaches this far.
+    pub(crate) fn admit(&self, method: &str, url: &Url, reach: &Reach) -> Result<(), CallError> {
         let port = url.port_or_known_default().unwrap_or(0);
         let (name, literal) = match url.host() {
             Some(Host::Domain(name)) => (name.trim_end_matches('.').to_owned(), None),
@@ -95,8 +113,9 @@ impl Access {
             None => return Err(CallError::BadCall(format!("{} names no host", shown(url)))),
         };
         let refuse = |why: String| CallError::Forbidden { target: format!("{name}:{port}"), why };
-        if !granted.iter().chain(&self.hosts).any(|pattern| matches(pattern, &name, port)) {
-            return Err(refuse("the host is not granted".to_owned()));
+        let everybodys = self.hosts.iter().any(|pattern| matches(pattern, &name, port));
+        if !everybodys && !reach.covers(method, url, (&name, port)) {
+            return Err(refuse(format!("{method} to this host is not granted")));
         }
         if let Some(check) = &self.check {
             check(&Destination { scheme: url.scheme(), host: &name, port }).map_err(refuse)?;
@@ -200,7 +219,7 @@ mod tests {
 
     fn admit(access: &Access, granted: &[&str], uri: &str) -> bool {
         let granted: Vec<String> = granted.iter().map(|&host| host.to_owned()).collect();
-        access.admit(&uri.parse().unwrap(), &granted).is_ok()
+        access.admit("GET", &uri.parse().unwrap(), &Reach::Hosts(granted)).is_ok()
     }
 
     #[test]

@@ -12,7 +12,7 @@ use reqwest::{Body, Method};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::access::{Access, shown};
+use crate::access::{Access, Reach, shown};
 use crate::auth::{Scheme, digest};
 use crate::oauth::Tokens;
 use crate::openapi::Documents;
@@ -66,8 +66,8 @@ impl Config {
 
 /// What belongs to one call rather than to all.
 pub struct Scope<'a> {
-    /// Hosts granted to it, as patterns (see [`Access::only`]).
-    pub granted: Vec<String>,
+    /// How far it reaches.
+    pub reach: Reach,
     /// Sent as `Idempotency-Key` with methods that may change something.
     pub idempotency_key: Option<String>,
     /// Where `use: SECRET` finds credentials.
@@ -205,7 +205,7 @@ impl Client {
         progress: &mut Progress,
     ) -> Result<Response, CallError> {
         // before credentials are fetched for it, and before its name is resolved
-        self.config().access.admit(&request.url, &scope.granted)?;
+        self.config().access.admit(request.method.as_str(), &request.url, &scope.reach)?;
         let first = match &request.scheme {
             None | Some(Scheme::Digest(_)) => None,
             Some(Scheme::Basic(login)) => Some(login.basic()?),

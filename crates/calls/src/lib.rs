@@ -11,7 +11,7 @@
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! use calls::{Access, CallError, Client, Config, Scope};
+//! use calls::{Access, CallError, Client, Config, Reach, Scope};
 //! use engine::ports::{Cancellation, Secret, SecretError, Secrets};
 //! use workflow::action_input::HttpCall;
 //!
@@ -24,7 +24,7 @@
 //!
 //! let client = Client::new(Config { access: Access::only(["api.example.org"]), ..Config::default() });
 //! let (_canceller, cancellation) = Cancellation::new();
-//! let scope = Scope { granted: vec![], idempotency_key: None, secrets: &NoSecrets, cancellation };
+//! let scope = Scope { reach: Reach::Hosts(vec![]), idempotency_key: None, secrets: &NoSecrets, cancellation };
 //! let call: HttpCall = serde_json::from_value(serde_json::json!({
 //!     "method": "GET", "uri": "http://169.254.169.254/latest/meta-data"
 //! })).unwrap();
@@ -47,7 +47,7 @@ mod response;
 #[cfg(feature = "test-util")]
 pub mod standin;
 
-pub use access::{Access, Addresses, Check, Destination};
+pub use access::{Access, Addresses, Check, Destination, Reach};
 pub use client::{Client, Config, Scope};
 pub use error::CallError;
 pub use performer::{HttpCalls, OpenApiCalls};

@@ -358,7 +358,7 @@ impl Client {
         scope: &Scope<'_>,
         progress: &Progress,
     ) -> Result<Response, CallError> {
-        self.config().access.admit(&url, &scope.granted)?;
+        self.config().access.admit(method.as_str(), &url, &scope.reach)?;
         let request = Request {
             method,
             url,

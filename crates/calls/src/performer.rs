@@ -1,5 +1,6 @@
 //! The actions `http.call` and `openapi.call`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ports::{BoxFuture, Context, Failure, Performer};
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use workflow::action_input::{HttpCall, OpenApiCall, Resource};
 
+use crate::access::Reach;
 use crate::client::{Client, Progress, Request, Scope};
 use crate::{CallError, limits};
 
@@ -48,9 +50,8 @@ impl Performer for OpenApiCalls {
 }
 
 fn scope<'a>(context: &'a Context, action: &Action) -> Scope<'a> {
-    let granted = action.wants.iter().filter_map(|wanted| wanted.0.strip_prefix("http:")).map(str::to_owned);
     Scope {
-        granted: granted.collect(),
+        reach: Reach::Granted(Arc::clone(&context.granted)),
         idempotency_key: (action.effect != EffectClass::Read).then(|| action.idempotency_key.clone()),
         secrets: context.secrets.as_ref(),
         cancellation: context.cancellation.clone(),

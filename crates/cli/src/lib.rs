@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-pub use world::World;
+pub use world::{Told, World};
 
 use report::Report;
 

@@ -1,9 +1,11 @@
 //! What the commands know of the machine they run on, as values that tests can choose.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{Clock, Entropy};
+use project::Lines;
 
 /// The machine as commands see it.
 ///
@@ -17,6 +19,8 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// Name of the operating system's user, and so of the principal.
     pub user: String,
+    /// What runs tell the people at the terminal.
+    pub told: Told,
     /// Where state outside any project may be kept.
     pub loose_state: Option<PathBuf>,
 }
@@ -30,7 +34,35 @@ impl World {
             clock: Arc::new(project::machine::SystemClock),
             entropy: Arc::new(project::machine::SystemEntropy),
             user: project::machine::user_name(),
+            told: Told::default(),
             loose_state: project::layout::loose_state(variable("XDG_STATE_HOME").as_deref(), home.as_deref()),
         }
+    }
+}
+
+/// Lines that are kept until somebody shows them; the oldest go first.
+const TOLD_MAX: usize = 1_000;
+
+/// What runs tell the people at the terminal (`call: notify`, channels of the kind `log`), until it is shown between the
+/// lines that are drawn again.
+#[derive(Debug, Clone, Default)]
+pub struct Told(Arc<Mutex<VecDeque<String>>>);
+
+impl Told {
+    /// Where to put lines.
+    pub fn lines(&self) -> Lines {
+        let told = self.clone();
+        Arc::new(move |line| {
+            let mut lines = told.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push_back(line.to_owned());
+            if lines.len() > TOLD_MAX {
+                lines.pop_front();
+            }
+        })
+    }
+
+    /// Takes what has not been shown.
+    pub fn take(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
     }
 }

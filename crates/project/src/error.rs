@@ -49,6 +49,20 @@ pub enum ProjectError {
         /// What is wrong.
         findings: Vec<Diagnostic>,
     },
+    /// A path that leads out of the project's directory.
+    #[error("{} is not below the project's directory", path.display())]
+    Outside {
+        /// As it was written.
+        path: PathBuf,
+    },
+    /// A channel of `aedile.yaml` that cannot be.
+    #[error("the channel {name} cannot be used: {why}")]
+    BadChannel {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+    },
     /// The project knows no such environment.
     #[error("the project has no environment {name}")]
     NoEnvironment {
@@ -112,6 +126,7 @@ impl Coded for ProjectError {
             Self::Unreadable { .. } => code::general::UNREADABLE,
             Self::Unwritable { .. } => code::general::UNWRITABLE,
             Self::TooLarge { .. } => code::general::TOO_LARGE,
+            Self::Outside { .. } | Self::BadChannel { .. } => code::general::BAD_PROJECT,
             Self::Bad { findings } => {
                 findings.first().map_or(code::general::BAD_PROJECT, |finding| finding.code)
             }

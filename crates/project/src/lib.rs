@@ -22,6 +22,7 @@
 //! ```
 
 pub mod access;
+mod channels;
 pub mod error;
 pub mod keys;
 pub mod layout;
@@ -32,12 +33,12 @@ pub mod place;
 pub mod presence;
 pub mod programs;
 pub mod scaffold;
-pub mod secrets;
 pub mod text;
 mod wasm;
 pub mod workshop;
 
 pub use access::{Access, Actor};
+pub use channels::Lines;
 pub use error::ProjectError;
 pub use keys::Keys;
 pub use layout::StateDir;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use calls::{CallError, Client, RawRequest, Scope};
+use calls::{CallError, Client, RawRequest, Reach, Scope};
 use engine::ports::{BoxFuture, Clock, Context, Entropy, Failure, FailureClass, Performer};
 use journal::events::RunEvent;
 use journal::{Event, Journal};
@@ -170,7 +170,7 @@ impl Services for ActionServices {
             };
             let scope = Scope {
                 // the sandbox has checked the URL against the grants; this very URL is what is sent
-                granted: vec![granted],
+                reach: Reach::Hosts(vec![granted]),
                 idempotency_key: Some(self.idempotency_key.clone()),
                 secrets: self.context.secrets.as_ref(),
                 cancellation: self.context.cancellation.clone(),

@@ -2,26 +2,31 @@
 
 use std::sync::Arc;
 
-use calls::{Client, Config, HttpCalls, OpenApiCalls};
+use calls::{Client, Config, HttpCalls, OpenApiCalls, Reach, Scope};
 use engine::judge::Judge;
-use engine::ports::{Clock, Entropy, Notifier, Performer, Presence, Secrets, Views};
+use engine::ports::{
+    BoxFuture, Clock, Context, Entropy, Failure, NobodyNotified, Notifier, Presence, Secrets, Views,
+};
 use engine::{Engine, Parts, Performers};
+use host::{EnvSecrets, FileSecrets, LayeredSecrets, Notifications, Processes, WithSecrets};
 use journal::events::{EnvironmentEvent, Initialised, KeyAdded, KeyRetired};
 use journal::{Append, Expect, Journal, JournalError, NewEvent, Signer, Verifier};
-use model::{CheckpointId, Principal, RunId, Timestamp};
+use model::{Action, CheckpointId, Principal, RunId, Timestamp};
 use policy::{PolicySet, Source};
 use sandbox::{Catalog, Sandbox};
 use store::{Options, Sealed, SqliteJournal};
-use workflow::action_input as kinds;
+use workflow::action_input::{self as kinds, Resource};
 
 use crate::access::Access;
+use crate::channels::{Lines, channels};
 use crate::layout::ACCESS;
 use crate::presence::{Alive, Engines};
 use crate::programs::WorkflowPrograms;
-use crate::secrets::{Revealing, SecretFiles};
 use crate::wasm::{Echoing, WasmActions};
 use crate::{Keys, Place, PlaceError, Project, ProjectError, StateDir, limits, text};
 
+/// What the kinds of actions begin with that are programs of this machine.
+const PROGRAMS: &str = "run.";
 /// Stream of the environment's own events.
 const ENVIRONMENT: &str = "environment";
 /// Version of the record format.
@@ -34,8 +39,8 @@ pub struct Machine {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Tells people.
-    pub notifier: Arc<dyn Notifier>,
+    /// Where lines for the people at the terminal go.
+    pub lines: Lines,
 }
 
 /// What an environment's rules and definitions are, read and checked. Reading it writes nothing.
@@ -128,6 +133,13 @@ impl Workshop {
         let alive = engines.enter(&id)?;
         let views: Arc<dyn Views> = Arc::new(StoreViews(Arc::clone(&journal)));
         let secrets = secrets(&place.state);
+        let client = Client::new(Config::default());
+        let channels = channels(place, &machine.lines, &client, &secrets)?;
+        // the terminal is told about approvals by whoever follows the run
+        let told =
+            place.project.as_ref().is_some_and(|it| !it.manifest.channels(&place.environment).is_empty());
+        let notifier: Arc<dyn Notifier> =
+            if told { Arc::new(channels.clone()) } else { Arc::new(NobodyNotified) };
         let parts = Parts {
             environment: place.environment.clone(),
             id,
@@ -136,11 +148,11 @@ impl Workshop {
             presence: Arc::new(Living(engines)),
             judge: Judge::new(Arc::clone(&rules.policy), Arc::clone(&rules.access) as _, views),
             programs: Arc::clone(&rules.programs) as _,
-            performers: performers(place, machine, &rules, &journal)?,
+            performers: performers(place, machine, &rules, &journal, (client, channels))?,
             clock: Arc::clone(&machine.clock),
             entropy: Arc::clone(&machine.entropy),
             secrets: Arc::clone(&secrets),
-            notifier: Arc::clone(&machine.notifier),
+            notifier,
         };
         Ok(Self { engine: Engine::start(parts)?, journal, rules, secrets, _alive: alive })
     }
@@ -239,7 +251,8 @@ fn append_environment(
 }
 
 fn secrets(state: &StateDir) -> Arc<dyn Secrets> {
-    Arc::new(SecretFiles::new(state.secrets()))
+    // a file belongs to one environment, a variable to whatever is started with it: the file is meant more
+    Arc::new(LayeredSecrets::new().then(FileSecrets::new(state.secrets())).then(EnvSecrets))
 }
 
 fn performers(
@@ -247,15 +260,14 @@ fn performers(
     machine: &Machine,
     rules: &Rules,
     journal: &Arc<SqliteJournal>,
+    (client, channels): (Client, Notifications),
 ) -> Result<Performers, ProjectError> {
-    let client = Client::new(Config::default());
-    let http = Revealing(Arc::new(HttpCalls(client.clone())));
-    let openapi = Revealing(Arc::new(OpenApiCalls(client.clone())));
     let mut performers = Performers::default()
-        .with(kinds::HTTP_CALL, Arc::new(http))
-        .with(kinds::OPENAPI_CALL, Arc::new(openapi))
+        .with(kinds::HTTP_CALL, Arc::new(WithSecrets::new(HttpCalls(client.clone()))))
+        .with(kinds::OPENAPI_CALL, Arc::new(WithSecrets::new(OpenApiCalls(client.clone()))))
         .with(kinds::ECHO, Arc::new(Echoing))
-        .with("run.", Arc::new(host::WithSecrets::scrubbing(host::Processes::new())));
+        .with(kinds::NOTIFY_SEND, Arc::new(WithSecrets::new(channels)))
+        .with(PROGRAMS, Arc::new(WithSecrets::scrubbing(processes(place, client.clone()))));
     if !place.project.as_ref().is_none_or(|project| project.manifest.actions.is_empty()) {
         let wasm = WasmActions {
             sandbox: Sandbox::new(sandbox::Config {
@@ -268,10 +280,31 @@ fn performers(
             entropy: Arc::clone(&machine.entropy),
             pins: crate::wasm::PinnedRuns::new(Arc::clone(journal) as Arc<dyn Journal>),
         };
-        performers =
-            performers.with(kinds::WASM_PREFIX, Arc::new(Revealing(Arc::new(wasm))) as Arc<dyn Performer>);
+        performers = performers.with(kinds::WASM_PREFIX, Arc::new(WithSecrets::new(wasm)));
     }
     Ok(performers)
+}
+
+/// Programs: scripts come from the project's directory, or from where policy lets them be fetched.
+fn processes(place: &Place, client: Client) -> Processes {
+    let fetch = move |context: Context, action: Action, resource: Resource| {
+        let client = client.clone();
+        let fetched: BoxFuture<'static, Result<Vec<u8>, Failure>> = Box::pin(async move {
+            let scope = Scope {
+                reach: Reach::Granted(Arc::clone(&context.granted)),
+                idempotency_key: Some(action.idempotency_key),
+                secrets: context.secrets.as_ref(),
+                cancellation: context.cancellation.clone(),
+            };
+            Ok(client.fetch(&resource, &scope).await?)
+        });
+        fetched
+    };
+    let processes = Processes::new().fetch(Arc::new(fetch));
+    match &place.project {
+        Some(project) => processes.scripts(&project.root),
+        None => processes,
+    }
 }
 
 struct StoreViews(Arc<SqliteJournal>);

@@ -7,6 +7,7 @@ mod style;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use reqwest::Method;
 use serde_json::json;
 use tokio::time::Instant;
 use workflow::action_input::{HttpCall, OpenApiCall, Resource};
@@ -58,7 +59,7 @@ impl Client {
     ) -> Result<Arc<Document>, CallError> {
         let uri = crate::request::uri(&resource.uri)?;
         // a document in memory is no way round the grant
-        self.config().access.admit(&uri, &scope.granted)?;
+        self.config().access.admit(Method::GET.as_str(), &uri, &scope.reach)?;
         let key = model::Digest::of_json(&json!([
             uri.as_str(),
             serde_json::to_value(&resource.authentication).unwrap_or_default()

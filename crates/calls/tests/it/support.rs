@@ -82,7 +82,7 @@ impl Caller {
 
     fn scope(&self) -> Scope<'_> {
         Scope {
-            granted: self.granted.clone(),
+            reach: calls::Reach::Hosts(self.granted.clone()),
             idempotency_key: Some("key-1".to_owned()),
             secrets: &self.secrets,
             cancellation: self.cancellation.clone(),

@@ -23,6 +23,7 @@ use crate::report::Report;
 use crate::ui::{COMMAND, DIM, GOOD, STRONG, Ui, WARN};
 use crate::views::events::{INDENT, line};
 use crate::views::live::Live;
+use crate::views::table::plain;
 use crate::views::time::duration;
 
 /// How often an engine that lost a run is noticed.
@@ -104,6 +105,9 @@ impl Following<'_> {
         loop {
             let head = journal.head()?.position;
             let records = journal.read_stream(&stream, self.sequence, READ_MAX)?;
+            for told in self.world.told.take() {
+                self.live.line(ui, &format!("{INDENT}{WARN}told{WARN:#}       {}", plain(&told)));
+            }
             for record in &records {
                 self.sequence = record.sequence;
                 if let Some(ending) = self.take(ui, record)?
@@ -234,9 +238,9 @@ impl Following<'_> {
             return;
         }
         if self.options.dialect == Dialect::Ritual {
-            self.live.pause(|| ui.answer(crate::views::table::plain(&text)));
+            self.live.pause(|| ui.answer(plain(&text)));
         } else {
-            self.live.line(ui, &crate::views::table::plain(&text));
+            self.live.line(ui, &plain(&text));
         }
     }
 

@@ -91,7 +91,7 @@ fn machine(world: &World) -> Machine {
     Machine {
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy),
-        notifier: Arc::new(engine::ports::NobodyNotified),
+        lines: world.told.lines(),
     }
 }
 

@@ -21,7 +21,7 @@ while read -r op entry; do
 done
 for one in $held; do
   case $one in
-    g:*) kill -KILL -- "-${one#g:}" ;;
+    g:*) kill -s KILL -- "-${one#g:}" ;;
     c:*) one=${one#c:}; "${one#*:}" kill "${one%%:*}" ;;
   esac
 done 2>/dev/null >/dev/null

@@ -25,13 +25,13 @@ fn engine(directory: &Path, body: &str) -> Processes {
 #[tokio::test]
 async fn the_command_line_says_what_the_task_says_and_no_secret() {
     let directory = tempfile::tempdir().unwrap();
-    let processes = engine(directory.path(), "cat; echo \" $TOKEN $LEVEL\"");
+    let processes = engine(directory.path(), "cat; echo \" $TOKEN $VERBOSITY\"");
     let output = perform(
         processes,
         "run.container",
         json!({
             "image": "alpine:3", "name": "hello-1", "command": "echo \"$1\"", "arguments": ["Foo"],
-            "environment": {"TOKEN": secret_reference("token"), "LEVEL": 3},
+            "environment": {"TOKEN": secret_reference("token"), "VERBOSITY": 3},
             "ports": {"8080": 80}, "volumes": {"/data": "/mnt"}, "stdin": "in",
             "lifetime": {"cleanup": "always"}, "pullPolicy": "always",
         }),
@@ -56,7 +56,7 @@ async fn the_command_line_says_what_the_task_says_and_no_secret() {
         "--env",
         "TOKEN",
         "--env",
-        "LEVEL",
+        "VERBOSITY",
         "--publish",
         "127.0.0.1:8080:80",
         "--volume",
