@@ -1,0 +1,18 @@
+//! The real program `aedile`, in processes of its own: killed, doubled, raced, interrupted, and on machines in a bad state.
+//!
+//! Nothing here runs in a fixed world: clock, randomness and user are this machine's. What a run did outside is counted by a
+//! listener in the test's process, which outlives every kill.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "every line of this program is a test"
+)]
+
+mod crash;
+mod doubles;
+mod outside;
+mod rituals;
+mod terminal;
