@@ -45,7 +45,20 @@ pub fn main(args: impl IntoIterator<Item = OsString>, world: &World) -> ExitCode
         }
     };
     ui.flush();
-    ExitCode::from(code)
+    // half an answer is none, whatever the command itself came to
+    match ui.take_broken() {
+        Some(error) => {
+            let report = unwritten(&error);
+            report.show(&mut ui);
+            ExitCode::from(if code == 0 { report.exit() } else { code })
+        }
+        None => ExitCode::from(code),
+    }
+}
+
+fn unwritten(error: &std::io::Error) -> Report {
+    Report::new(model::code::general::UNWRITABLE, "the answer could not be written to standard output")
+        .caused_by(error.to_string())
 }
 
 /// Help and version go to standard output; everything else is a wrong command line, in the one form of errors.
@@ -56,24 +69,34 @@ fn refuse(error: &clap::Error, args: &[OsString]) -> u8 {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        // a reader that went away has seen enough
-        drop(error.print());
-        return u8::try_from(error.exit_code()).unwrap_or(2);
+        return match error.print() {
+            // a reader that went away has seen enough
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let report = unwritten(&error);
+                report.show(&mut ui::Ui::new(&plain(false)));
+                report.exit()
+            }
+            _ => u8::try_from(error.exit_code()).unwrap_or(2),
+        };
     }
-    let global = args::Global {
-        env: None,
-        project: None,
-        json: args.iter().any(|arg| arg == "--json"),
-        quiet: false,
-        verbose: 0,
-        color: args::Color::Auto,
-        no_input: true,
-    };
-    let mut ui = ui::Ui::new(&global);
+    let mut ui = ui::Ui::new(&plain(args.iter().any(|arg| arg == "--json")));
     let report = usage_report(error);
     report.show(&mut ui);
     ui.flush();
     report.exit()
+}
+
+/// Options of a command line that could not be read.
+fn plain(json: bool) -> args::Global {
+    args::Global {
+        env: None,
+        project: None,
+        json,
+        quiet: false,
+        verbose: 0,
+        color: args::Color::Auto,
+        no_input: true,
+    }
 }
 
 /// What clap says about a wrong command line, as one of our errors.

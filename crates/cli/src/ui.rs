@@ -45,8 +45,10 @@ pub struct Ui {
     pub live: bool,
     /// Whether questions can be asked.
     pub interactive: bool,
-    /// Whether the reader of standard output went away.
+    /// Whether nothing more can be written to standard output.
     closed: bool,
+    /// Why, unless its reader just had seen enough.
+    broken: Option<std::io::Error>,
 }
 
 impl Ui {
@@ -82,21 +84,20 @@ impl Ui {
             live,
             interactive,
             closed: false,
+            broken: None,
         }
     }
 
     /// One line (or several) of the answer.
     pub fn answer(&mut self, text: impl std::fmt::Display) {
-        if writeln!(self.out, "{text}").is_err() {
-            self.closed = true;
-        }
+        let written = writeln!(self.out, "{text}");
+        self.wrote(written);
     }
 
     /// Bytes of the answer, exactly.
     pub fn answer_bytes(&mut self, bytes: &[u8]) {
-        if self.out.write_all(bytes).is_err() {
-            self.closed = true;
-        }
+        let written = self.out.write_all(bytes);
+        self.wrote(written);
     }
 
     /// The answer as one JSON document, indented.
@@ -132,9 +133,23 @@ impl Ui {
         self.closed
     }
 
+    /// What kept the answer from being written whole, once. A reader that went away is no such thing.
+    pub fn take_broken(&mut self) -> Option<std::io::Error> {
+        self.broken.take()
+    }
+
+    fn wrote(&mut self, written: std::io::Result<()>) {
+        let Err(error) = written else { return };
+        if !self.closed && error.kind() != std::io::ErrorKind::BrokenPipe {
+            self.broken = Some(error);
+        }
+        self.closed = true;
+    }
+
     /// Hands everything written so far to the operating system.
     pub fn flush(&mut self) {
-        drop(self.out.flush());
+        let written = self.out.flush();
+        self.wrote(written);
         drop(self.err.flush());
     }
 }

@@ -143,9 +143,11 @@ impl Shared {
         step: &StepRef,
         workflow: &str,
         version: Option<&str>,
-        input: Value,
+        mut input: Value,
         now: Timestamp,
     ) -> Result<NewChild, Problem> {
+        // as a later fold reads it
+        model::canonical::normalize(&mut input);
         let depth = parent.submitted.depth + 1;
         if depth > limits::DEPTH_MAX {
             let detail = format!("runs start runs more than {} deep", limits::DEPTH_MAX);

@@ -301,11 +301,14 @@ impl Shared {
     }
 
     fn submitted(&self, run: RunId, submission: &Submission) -> Submitted {
+        // as a later fold reads it
+        let mut input = submission.input.clone();
+        model::canonical::normalize(&mut input);
         Submitted {
             run,
             program: submission.definition.program.clone(),
             environment: self.environment.clone(),
-            input: submission.input.clone(),
+            input,
             via: submission.via.clone(),
             engine: Some(self.id.clone()),
             idempotency_key: submission.idempotency_key.clone(),

@@ -42,6 +42,30 @@ async fn a_run_goes_down_the_one_path() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_program_sees_the_numbers_that_a_later_fold_sees() {
+    let lines = vec![Line::Do("test.numbers", EffectClass::Read), Line::Wait(5_000)];
+    let world = World::new(ALLOW, vec![("one", lines)]);
+    let mut outputs = Vec::new();
+    for crash in [false, true] {
+        let mut engine = world.engine("a");
+        let run = engine.submit(world.submission("one")).await.unwrap();
+        if crash {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            world.kill(engine, "a").await;
+            engine = world.engine("b");
+            engine.adopt().unwrap();
+        }
+        let Status::Completed { output } = engine.wait(run).await.unwrap() else {
+            panic!("it must complete")
+        };
+        outputs.push(output);
+    }
+    // equal values: an integer and a double of the same size are not
+    assert_eq!(outputs[0], outputs[1]);
+    assert_eq!(outputs[0][0], json!([9_007_199_254_740_992_u64, 3, 0, 100_000_000_000_000_000_u64, 0.5]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn workflows_10_a_run_denied_by_policy_fails_and_does_nothing() {
     let policy = "deny: [{match: {action: 'test.*'}, reason: 'not today'}]";
     let world = World::new(policy, vec![("one", vec![Line::Do("test.write", EffectClass::Once)])]);

@@ -170,9 +170,22 @@ pub fn open_or_create(place: &Place, machine: &Machine) -> Result<SqliteJournal,
     };
     let journal = SqliteJournal::open(place.state.journal(), &options)?;
     if journal.head()?.position == 0 {
-        initialise(&journal, place, machine)?;
+        // two processes that make a key each would leave one that signs and another that the journal names
+        let _turn = turn(&place.state)?;
+        if journal.head()?.position == 0 {
+            initialise(&journal, place, machine)?;
+        }
     }
     Ok(journal)
+}
+
+/// Waits until no other process makes or changes keys here; the turn ends with the file.
+fn turn(state: &StateDir) -> Result<fs_err::File, ProjectError> {
+    let unwritable = |source| ProjectError::Unwritable { what: state.root().display().to_string(), source };
+    let directory = fs_err::File::open(state.root()).map_err(unwritable)?;
+    rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive)
+        .map_err(|errno| unwritable(errno.into()))?;
+    Ok(directory)
 }
 
 fn initialise(journal: &SqliteJournal, place: &Place, machine: &Machine) -> Result<(), PlaceError> {
@@ -226,6 +239,7 @@ pub fn rotate_keys(
     machine: &Machine,
     actor: &Principal,
 ) -> Result<Verifier, PlaceError> {
+    let _turn = turn(&place.state)?;
     let keys = Keys::new(place.state.keys());
     let old = keys.signer()?;
     let next = Signer::from_seed(&place.source(), &seed(&*machine.entropy))

@@ -13,6 +13,7 @@ use policy::Choice;
 use project::{Place, Workshop};
 use serde_json::{Value, json};
 use store::SqliteJournal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use workflow::document::Dialect;
 
 use super::decide::{how, take};
@@ -65,6 +66,8 @@ struct Following<'a> {
     workshop: &'a Workshop,
     options: &'a Follow,
     live: Live,
+    /// Listened to from the beginning, so that no interruption is lost while something else is done.
+    keyboard: Signal,
     sequence: u64,
     started: Instant,
     begun: Option<Timestamp>,
@@ -80,6 +83,9 @@ pub(super) async fn follow(
     workshop: &Workshop,
     options: &Follow,
 ) -> Result<Ending, Report> {
+    let keyboard = signal(SignalKind::interrupt()).map_err(|error| {
+        Report::internal("the keyboard cannot be listened to").caused_by(error.to_string())
+    })?;
     let live = Live::new(ui);
     let mut following = Following {
         world,
@@ -88,6 +94,7 @@ pub(super) async fn follow(
         workshop,
         options,
         live,
+        keyboard,
         sequence: 0,
         started: Instant::now(),
         begun: None,
@@ -145,7 +152,7 @@ impl Following<'_> {
         let pause = left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN));
         tokio::select! {
             changed = journal.changed(head) => { changed?; }
-            _ = tokio::signal::ctrl_c() => return Ok(Some(self.interrupted())),
+            _ = self.keyboard.recv() => return Ok(Some(self.interrupted())),
             changed = trouble.changed() => {
                 if changed.is_ok() && let Some(text) = trouble.borrow().clone() {
                     self.live.line(ui, &format!("{WARN}trouble{WARN:#}    {text}"));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::outside::Outside;
-use crate::terminal::{Terminal, narration, word};
+use crate::terminal::{Terminal, narration, wait_for, word};
 
 /// How many runs are killed unless `AEDILE_CRASH_ROUNDS` says so.
 const ROUNDS: u64 = 3;
@@ -229,6 +229,27 @@ impl World {
         assert_eq!(again.stdout, self.terminal.run(&["run", "--resume", "latest"]).good().stdout);
         assert_eq!(self.terminal.count("run.submitted"), 1);
     }
+}
+
+/// Numbers that a double does not hold, or holds in another form than the one they are written in.
+const NUMBERS: &str = r#"document: {dsl: 1.0.1, namespace: crash, name: numbers, version: 1.0.0}
+do:
+  - make: {set: {large: 12345678901234567890, sum: "${ 9007199254740992 + 1 }", zero: -0.0, whole: "${ 6 / 2 }", power: 1e17}}
+  - rest: {wait: {seconds: 1}}
+  - tell: {set: {text: "${ [.large, .sum, .zero, .whole, .power] | map(tostring) }"}}
+"#;
+
+#[test]
+fn numbers_are_the_same_after_a_crash() {
+    let terminal = Terminal::project();
+    terminal.write("workflows/numbers.yaml", NUMBERS);
+    let undisturbed = terminal.run(&["run", "numbers"]).good();
+    let mut running = terminal.spawn(&["run", "numbers"]);
+    wait_for(&narration(&mut running), "waiting");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(terminal.run(&["run", "--resume"]).good().stdout, undisturbed.stdout);
+    assert_eq!(terminal.count("run.adopted"), 1);
 }
 
 fn moment(value: &Value) -> model::Timestamp {

@@ -15,4 +15,5 @@ mod crash;
 mod doubles;
 mod outside;
 mod rituals;
+mod rough;
 mod terminal;

@@ -19,8 +19,8 @@ mod wake;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use journal::events::RunEvent;
-use journal::{Append, Expect, JournalError, StreamId};
+use journal::events::{RunEvent, StepEvent};
+use journal::{Append, Event, Expect, JournalError, StreamId};
 use model::{ApprovalId, Principal, RunId, StepId, Timestamp};
 use policy::Granted;
 use serde_json::Value;
@@ -202,8 +202,9 @@ impl Driver {
     }
 
     /// Appends one event to the run's own stream and applies it.
-    fn emit(&mut self, actor: Principal, event: impl Into<journal::Event>) {
-        let event = event.into();
+    fn emit(&mut self, actor: Principal, event: impl Into<Event>) {
+        let mut event = event.into();
+        as_it_is_read_back(&mut event);
         let at = self.batch_time();
         let diverged = self.state.apply(&event, at).err();
         let stream = self.stream();
@@ -219,8 +220,7 @@ impl Driver {
             return;
         }
         let problem = model::Problem::runtime(diverged.to_string()).with_code(model::code::run::DIVERGED);
-        let event =
-            journal::Event::Run(RunEvent::Failed(journal::events::EndedBadly { problem: problem.clone() }));
+        let event = Event::Run(RunEvent::Failed(journal::events::EndedBadly { problem: problem.clone() }));
         let stream = self.stream();
         self.batch.push(stream, Principal::system(), event);
         self.state.sequence += 1;
@@ -257,4 +257,16 @@ fn quotas_of(append: &Append) -> Vec<StreamId> {
     streams.retain(|stream| stream.starts_with("quota/"));
     streams.dedup();
     streams
+}
+
+/// Gives the values of an event the form that a later fold reads from the journal: a program must not see other numbers
+/// before a crash than after it.
+fn as_it_is_read_back(event: &mut Event) {
+    let value = match event {
+        Event::Step(StepEvent::Scheduled(scheduled)) => &mut scheduled.action.input,
+        Event::Step(StepEvent::Completed(result)) => &mut result.output,
+        Event::Run(RunEvent::Completed(ended)) => &mut ended.output,
+        _ => return,
+    };
+    model::canonical::normalize(value);
 }

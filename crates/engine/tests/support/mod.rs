@@ -300,6 +300,7 @@ impl Performer for Writes {
             self.0.lock().unwrap().push(format!("{} {} {}", action.kind, context.step, context.attempt));
             match action.kind.as_str() {
                 "test.hang" => std::future::pending().await,
+                "test.numbers" => Ok(json!([9_007_199_254_740_993_u64, 3.0, -0.0, 1e17, 0.5])),
                 "test.fail" => Err(Failure {
                     problem: Problem::communication("no"),
                     class: engine::ports::FailureClass::Permanent,
