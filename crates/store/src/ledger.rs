@@ -6,9 +6,11 @@ use std::path::Path;
 use journal::record::{self, Place, Prepared};
 use journal::{Appended, Expect, Head, JournalError, NewEvent, StreamId};
 use model::{Digest, Timestamp, time};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
+use crate::error::from_sqlite;
 use crate::limits::{CACHE_ROWS_MAX, TAIL_RECORDS};
+use crate::unwritten::Unwritten;
 use crate::views::{Fact, Views, rebuild};
 
 /// An append whose events are encoded as far as can be.
@@ -50,7 +52,7 @@ pub(crate) struct Ledger {
     /// `PRAGMA data_version` at the last look: it changes when another connection commits.
     version: Option<i64>,
     stamp: (Timestamp, String),
-    buffer: Vec<u8>,
+    unwritten: Unwritten,
 }
 
 impl Ledger {
@@ -65,7 +67,7 @@ impl Ledger {
             views: Views::default(),
             version: None,
             stamp: (Timestamp::UNIX_EPOCH, time::rfc3339(Timestamp::UNIX_EPOCH)),
-            buffer: Vec::with_capacity(4096),
+            unwritten: Unwritten::default(),
         })
     }
 
@@ -80,6 +82,7 @@ impl Ledger {
 
     /// Inside a new transaction: reads again what another process may have changed.
     pub(crate) fn refresh(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.unwritten.clear();
         let version =
             connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get::<_, i64>(0))?;
         if self.version != Some(version) {
@@ -153,7 +156,7 @@ impl Ledger {
                 first_at = at;
             }
             let sequence = stream.sequence + 1;
-            self.write(connection, prepared, stream.id, sequence, at)?;
+            self.encode(prepared, stream.id, sequence, at);
             self.streams.insert(event.stream.clone(), Stream { id: stream.id, sequence, at });
             let fact = Fact {
                 position: self.head.position,
@@ -169,20 +172,12 @@ impl Ledger {
         Ok(Appended { first, last: self.head.position, at: first_at, sequences })
     }
 
-    /// Writes one record at the end of the journal.
-    fn write(
-        &mut self,
-        connection: &Connection,
-        prepared: &Prepared,
-        stream: i64,
-        sequence: u64,
-        at: Timestamp,
-    ) -> rusqlite::Result<()> {
+    /// Puts one record at the end of the journal, as far as this transaction is concerned.
+    fn encode(&mut self, prepared: &Prepared, stream: i64, sequence: u64, at: Timestamp) {
         if self.stamp.0 != at {
             self.stamp = (at, time::rfc3339(at));
         }
         let position = self.head.position + 1;
-        self.buffer.clear();
         let place = Place {
             position,
             sequence,
@@ -190,19 +185,18 @@ impl Ledger {
             previous: &self.head.digest,
             source: &self.source,
         };
-        prepared.finish(&place, &mut self.buffer);
-        connection
-            .prepare_cached("INSERT INTO records (position, bytes) VALUES (?1, ?2)")?
-            .execute(params![position.cast_signed(), self.buffer])?;
-        connection
-            .prepare_cached("INSERT INTO stream_tail (stream, sequence, position) VALUES (?1, ?2, ?3)")?
-            .execute(params![stream, sequence.cast_signed(), position.cast_signed()])?;
-        self.head = Head { position, digest: record::digest(&self.buffer) };
-        Ok(())
+        let digest = self.unwritten.push(prepared, &place, stream);
+        self.head = Head { position, digest };
+    }
+
+    /// Writes the records that the transaction has so far. Before anything that reads records or ends the transaction.
+    pub(crate) fn write(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.unwritten.write(connection)
     }
 
     /// Folds the journal again into empty views.
     pub(crate) fn rebuild(&mut self, connection: &Connection, path: &Path) -> Result<(), JournalError> {
+        self.write(connection).map_err(|error| from_sqlite(path, "cannot write to", &error))?;
         // what earlier requests of the transaction changed is in the records, and is folded with them
         self.views = Views::default();
         rebuild::rebuild(connection, path)
@@ -211,6 +205,7 @@ impl Ledger {
     /// Writes the changed rows of the views, and sorts places into the index of streams when there are enough of them.
     /// Last in a transaction.
     pub(crate) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.write(connection)?;
         if self.head.position - self.sorted >= TAIL_RECORDS {
             connection.execute_batch(
                 "INSERT INTO stream_records (stream, sequence, position)

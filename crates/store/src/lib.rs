@@ -25,6 +25,7 @@
 //! assert_eq!(journal.status().unwrap().head.position, 1);
 //! ```
 
+mod answers;
 mod blob;
 mod checkpoint;
 mod connection;
@@ -38,8 +39,8 @@ mod query;
 mod reader;
 mod readonly;
 mod scan;
-
 mod sqlite;
+mod unwritten;
 mod views;
 mod writer;
 

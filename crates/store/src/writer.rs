@@ -8,13 +8,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_channel::oneshot;
+use journal::JournalError;
 use journal::watch::Watch;
-use journal::{Appended, JournalError};
 use model::{Timestamp, code};
 use rusqlite::Connection;
 
+use crate::answers::{Answers, Outcome};
 use crate::connection;
-use crate::error::from_sqlite;
+use crate::error::{from_io, from_sqlite};
 use crate::ledger::{Entry, Ledger, Refusal};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_REQUESTS_MAX, QUEUE_BYTES_MAX, QUEUE_REQUESTS_MAX};
 
@@ -52,11 +53,14 @@ impl Writer {
         let ledger = Ledger::new(&connection).map_err(|error| from_sqlite(&path, "cannot read", &error))?;
         let (queue, requests) = sync_channel(QUEUE_REQUESTS_MAX);
         let queued = Arc::new(AtomicUsize::new(0));
-        let mut work = Work { connection, path, clock, lock_timeout, watch, ledger, queued: queued.clone() };
+        let answers =
+            Answers::start().map_err(|error| from_io("cannot start the journal's answers", &error))?;
+        let mut work =
+            Work { connection, path, clock, lock_timeout, watch, ledger, queued: queued.clone(), answers };
         let thread = std::thread::Builder::new()
             .name("journal-writer".to_owned())
             .spawn(move || work.run(&requests))
-            .map_err(|error| crate::error::from_io("cannot start the journal's writer", &error))?;
+            .map_err(|error| from_io("cannot start the journal's writer", &error))?;
         Ok(Self { queue: Some(queue), queued, thread: Some(thread) })
     }
 
@@ -174,13 +178,7 @@ struct Work {
     watch: Arc<Watch>,
     ledger: Ledger,
     queued: Arc<AtomicUsize>,
-}
-
-/// What a request will be answered if the transaction becomes durable.
-enum Outcome {
-    Append(journal::seam::Acknowledge, Result<Appended, JournalError>),
-    Task(Answer),
-    Rebuild(oneshot::Sender<Result<(), JournalError>>, Result<(), JournalError>),
+    answers: Answers,
 }
 
 impl Work {
@@ -213,14 +211,7 @@ impl Work {
         } else {
             self.watch.publish(self.ledger.position());
         }
-        for outcome in outcomes {
-            // callers may have stopped waiting
-            match outcome {
-                Outcome::Append(reply, result) => drop(reply.send(done.clone().and(result))),
-                Outcome::Task(answer) => answer(done.clone()),
-                Outcome::Rebuild(reply, result) => drop(reply.send(done.clone().and(result))),
-            }
-        }
+        self.answers.give(outcomes, &done);
         for request in group.drain(..) {
             let error = done.clone().err().unwrap_or_else(JournalError::stopped);
             match request {
@@ -258,9 +249,13 @@ impl Work {
                             })
                         }
                     };
-                    outcomes.push(Outcome::Append(reply, result));
+                    outcomes.push(Outcome::Append(reply, result, entry));
                 }
-                Request::Task(task) => outcomes.push(Outcome::Task(task(connection))),
+                Request::Task(task) => {
+                    // a task may read what was appended before it
+                    self.ledger.write(connection).map_err(|error| failed(&self.path, error))?;
+                    outcomes.push(Outcome::Task(task(connection)));
+                }
                 Request::Rebuild(reply) => {
                     let result = self.ledger.rebuild(connection, &self.path);
                     broken = broken.or_else(|| result.clone().err());

@@ -18,8 +18,8 @@ use store::{Options, SqliteJournal};
 /// Says to the test, started again, which file to append to.
 const VICTIM: &str = "AEDILE_KILL_VICTIM";
 
-/// Threads that append in the victim.
-const WRITERS: u64 = 4;
+/// Threads that append in the victim: enough that groups are large, and answered by a thread of their own.
+const WRITERS: u64 = 32;
 
 fn open(path: &Path) -> SqliteJournal {
     SqliteJournal::open(path, &Options { create: true, ..Options::default() }).unwrap()

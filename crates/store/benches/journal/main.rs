@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p store --bench journal` prints the table of `docs/performance/journal.md`. PostgreSQL takes part where
 //! its programs are installed: a server of its own in a temporary directory, on a Unix socket, `synchronous_commit=on`.
+//! Words behind `--` choose rows: `-- 'journal' encoding` measures only those with a word in their name.
 //! All three write to the directory named by `AEDILE_BENCH_DIR`, else to the system's temporary directory.
 
 #![allow(
@@ -17,7 +18,6 @@ mod bare;
 mod postgres;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -258,13 +258,18 @@ fn main() {
     let base = std::env::var_os("AEDILE_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
     let directory = tempfile::tempdir_in(base).unwrap();
     let directory = directory.path();
-    let postgres = postgres::Server::start(directory).map(Arc::new);
+    let postgres = postgres::Server::start(directory);
 
     println!(
         "Appends of {DATA_BYTES} bytes of data: per second (p50 / p99 in ms; processor time of one in us).\n"
     );
     println!("| | 1 writer | 8 writers | 64 writers |\n|---|---|---|---|");
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str()));
     let row = |name: &str, run: &dyn Fn(usize) -> Option<String>| {
+        if !is_wanted(name) {
+            return;
+        }
         let cells: Vec<_> = [1, 8, 64].into_iter().filter_map(run).collect();
         if cells.len() == 3 {
             println!("| {name} | {} |", cells.join(" | "));
@@ -277,6 +282,10 @@ fn main() {
         postgres.as_ref()?.inserts(writers, DATA_BYTES, duration())
     });
     println!("\n| | |\n|---|---|");
-    encoding();
-    large(directory);
+    if is_wanted("encoding") {
+        encoding();
+    }
+    if is_wanted("large") {
+        large(directory);
+    }
 }
