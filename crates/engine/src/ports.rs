@@ -111,6 +111,8 @@ pub struct Context {
     pub attempt: u32,
     /// On whose behalf.
     pub principal: Principal,
+    /// Digests of the actions that the run may use, by `name@version`, pinned when it was submitted.
+    pub actions: Arc<std::collections::BTreeMap<String, model::Digest>>,
     /// What policy lets the action reach. The performer holds the action to it where the world can move under it.
     pub granted: Arc<policy::Granted>,
     /// Where secrets come from.

@@ -10,7 +10,5 @@ pub const PARENTS_MAX: usize = 64;
 pub const INPUT_BYTES_MAX: u64 = 4 << 20;
 /// Parsed documents kept in memory.
 pub const PARSED_MAX: usize = 1_000;
-/// Runs whose pinned actions are remembered.
-pub const PINNED_RUNS_MAX: usize = 10_000;
 /// Bytes of a key's file.
 pub const KEY_BYTES_MAX: u64 = 4 << 10;

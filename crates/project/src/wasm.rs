@@ -1,17 +1,14 @@
 //! Performs `wasm.*`: actions of the project's catalog in the sandbox, with what policy grants them and nothing else.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use calls::{CallError, Client, RawRequest, Reach, Scope};
 use engine::ports::{BoxFuture, Clock, Context, Entropy, Failure, FailureClass, Performer};
-use journal::events::RunEvent;
-use journal::{Event, Journal};
-use model::{Action, Coded, Digest, Problem, RunId, code};
+use model::{Action, Coded, Problem, code};
 use sandbox::{
-    Catalog, Grants, HttpError, HttpRequest, HttpResponse, Limits, Sandbox, SandboxError, ServiceError,
-    Services,
+    Catalog, Grants, HttpError, HttpRequest, HttpResponse, Limits, Module, Sandbox, SandboxError,
+    ServiceError, Services,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,40 +21,6 @@ pub(crate) struct WasmActions {
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) pins: PinnedRuns,
-}
-
-/// The digests that runs pinned their actions to, read from the journal once for each run.
-pub(crate) struct PinnedRuns {
-    journal: Arc<dyn Journal>,
-    known: Mutex<HashMap<RunId, Arc<BTreeMap<String, Digest>>>>,
-}
-
-impl PinnedRuns {
-    pub(crate) fn new(journal: Arc<dyn Journal>) -> Self {
-        Self { journal, known: Mutex::default() }
-    }
-
-    fn of(&self, run: RunId) -> Result<Arc<BTreeMap<String, Digest>>, SandboxError> {
-        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pins) = lock().get(&run) {
-            return Ok(Arc::clone(pins));
-        }
-        let setup = |why: String| SandboxError::Setup { why };
-        let first =
-            self.journal.read_stream(&run.to_string(), 0, 1).map_err(|error| setup(error.to_string()))?;
-        let Some(Event::Run(RunEvent::Submitted(submitted))) = first.into_iter().next().map(|one| one.event)
-        else {
-            return Err(setup(format!("{run} is not in the journal")));
-        };
-        let pins = Arc::new(submitted.actions);
-        let mut known = lock();
-        if known.len() >= crate::limits::PINNED_RUNS_MAX {
-            known.clear();
-        }
-        known.insert(run, Arc::clone(&pins));
-        Ok(pins)
-    }
 }
 
 impl Performer for WasmActions {
@@ -80,18 +43,13 @@ impl WasmActions {
             Some(version) => version.clone(),
             None => self.catalog.newest(&call.name).map(ToString::to_string).unwrap_or_default(),
         };
-        let pins = self.pins.of(context.run)?;
-        let expected = pins.get(&format!("{}@{version}", call.name));
+        let expected = context.actions.get(&format!("{}@{version}", call.name));
         if let (Some(expected), Some(actual)) = (expected, self.catalog.digest(&call.name, &version))
             && *expected != actual
         {
             return Err(SandboxError::DigestMismatch { expected: *expected, actual });
         }
-        let (sandbox, catalog, name) = (self.sandbox.clone(), Arc::clone(&self.catalog), call.name.clone());
-        // the first use of an action compiles it, which blocks
-        let module = tokio::task::spawn_blocking(move || catalog.module(&sandbox, &name, &version))
-            .await
-            .map_err(|error| SandboxError::Setup { why: error.to_string() })??;
+        let module = self.module(&call.name, version).await?;
         let grants = Grants::parse(&context.granted.capabilities)?;
         let services = Arc::new(ActionServices {
             client: self.client.clone(),
@@ -103,6 +61,17 @@ impl WasmActions {
         let input = call.input.to_string();
         let output = module.call(&input, &grants, services, &limits(context)).await?;
         Ok(output.value)
+    }
+
+    async fn module(&self, name: &str, version: String) -> Result<Arc<Module>, SandboxError> {
+        if let Some(module) = self.catalog.loaded(name, &version) {
+            return Ok(module);
+        }
+        let (sandbox, catalog, name) = (self.sandbox.clone(), Arc::clone(&self.catalog), name.to_owned());
+        // the first use of an action compiles it, which blocks
+        tokio::task::spawn_blocking(move || catalog.module(&sandbox, &name, &version))
+            .await
+            .map_err(|error| SandboxError::Setup { why: error.to_string() })?
     }
 }
 

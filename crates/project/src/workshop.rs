@@ -148,7 +148,7 @@ impl Workshop {
             presence: Arc::new(Living(engines)),
             judge: Judge::new(Arc::clone(&rules.policy), Arc::clone(&rules.access) as _, views),
             programs: Arc::clone(&rules.programs) as _,
-            performers: performers(place, machine, &rules, &journal, (client, channels))?,
+            performers: performers(place, machine, &rules, (client, channels))?,
             clock: Arc::clone(&machine.clock),
             entropy: Arc::clone(&machine.entropy),
             secrets: Arc::clone(&secrets),
@@ -273,7 +273,6 @@ fn performers(
     place: &Place,
     machine: &Machine,
     rules: &Rules,
-    journal: &Arc<SqliteJournal>,
     (client, channels): (Client, Notifications),
 ) -> Result<Performers, ProjectError> {
     let mut performers = Performers::default()
@@ -292,7 +291,6 @@ fn performers(
             client,
             clock: Arc::clone(&machine.clock),
             entropy: Arc::clone(&machine.entropy),
-            pins: crate::wasm::PinnedRuns::new(Arc::clone(journal) as Arc<dyn Journal>),
         };
         performers = performers.with(kinds::WASM_PREFIX, Arc::new(WithSecrets::new(wasm)));
     }

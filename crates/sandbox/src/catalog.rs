@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fs_err as fs;
 use model::Digest;
@@ -17,6 +17,8 @@ struct Entry {
     digest: Digest,
     path: PathBuf,
     module: OnceLock<Arc<Module>>,
+    /// Held while the module is loaded, so that many first uses at once compile it once.
+    loading: Mutex<()>,
 }
 
 /// Actions by name and semantic version. The file is read and compiled on the first use of an action and stays loaded.
@@ -63,7 +65,10 @@ impl Catalog {
             let digests = format!("{} and {digest}", known.digest);
             return setup(format!("action `{name}` version `{version}` is there twice, as {digests}"));
         }
-        versions.insert(version, Entry { digest, path: path.into(), module: OnceLock::new() });
+        versions.insert(
+            version,
+            Entry { digest, path: path.into(), module: OnceLock::new(), loading: Mutex::default() },
+        );
         self.count += 1;
         Ok(())
     }
@@ -86,6 +91,11 @@ impl Catalog {
         Some(self.actions.get(name)?.get(&Version::parse(version).ok()?)?.digest)
     }
 
+    /// The module of an action if it has been used before. Never blocks.
+    pub fn loaded(&self, name: &str, version: &str) -> Option<Arc<Module>> {
+        self.actions.get(name)?.get(&Version::parse(version).ok()?)?.module.get().cloned()
+    }
+
     /// The module of an action. Blocks on its first use; see [`Sandbox::load`].
     ///
     /// # Errors
@@ -101,6 +111,10 @@ impl Catalog {
             let (name, version) = (name.to_owned(), version.to_owned());
             return Err(SandboxError::UnknownAction { name, version, known });
         };
+        if let Some(module) = entry.module.get() {
+            return Ok(Arc::clone(module));
+        }
+        let _loading = entry.loading.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(module) = entry.module.get() {
             return Ok(Arc::clone(module));
         }

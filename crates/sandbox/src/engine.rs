@@ -1,7 +1,7 @@
 //! How wasmtime is set up: every feature an action does not need is off, everything that could differ between machines
 //! is pinned, and all memory comes from a pool of fixed size.
 
-use wasmtime::{Config as WasmConfig, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config as WasmConfig, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::limits::{
     BACKTRACE_FRAMES, CORE_INSTANCES_PER_COMPONENT, FIBER_STACK_BYTES, GUEST_STACK_BYTES, MAX_MEMORY_BYTES,
@@ -51,6 +51,9 @@ fn pool(config: &Config) -> PoolingAllocationConfig {
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(config.max_memory_bytes)
         .linear_memory_keep_resident(RESIDENT_BYTES)
-        .table_keep_resident(4 << 10);
+        .table_keep_resident(4 << 10)
+        // where the kernel can tell which pages a guest wrote to, only those are reset, and none is given back and faulted in
+        // again for the next call
+        .pagemap_scan(Enabled::Auto);
     pool
 }

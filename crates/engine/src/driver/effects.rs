@@ -67,6 +67,7 @@ impl Driver {
             step: step.clone(),
             attempt,
             principal: self.state.requester.clone(),
+            actions: Arc::new(self.state.submitted.actions.clone()),
             granted: Arc::new(granted),
             secrets: Arc::clone(&self.shared.secrets),
             cancellation,
