@@ -164,6 +164,7 @@ impl Shared {
             engine: Some(self.id.clone()),
             idempotency_key: None,
             parent: Some(Parent { run: parent.run, step: step.id.clone() }),
+            hears_after: None,
             depth,
             policy: self.judge.policy_digest(),
             actions: definition.actions.clone(),

@@ -89,6 +89,13 @@ pub(crate) struct With {
     pub(crate) event: NewEvent,
 }
 
+/// What a submission of the engine's own has more than one of somebody else.
+#[derive(Debug, Clone, Default)]
+struct Extra {
+    with: Option<With>,
+    hears_after: Option<u64>,
+}
+
 /// A running engine. Dropping it stops everything; what was durable goes on with the next one.
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
@@ -172,7 +179,17 @@ impl Engine {
         run: RunId,
         with: With,
     ) -> Result<RunId, EngineError> {
-        self.shared.submit_as(submission, run, Some(with)).await
+        self.shared.submit_as(submission, run, Extra { with: Some(with), hears_after: None }).await
+    }
+
+    /// Submits a run that hears events from an earlier point of the bus on.
+    pub(crate) async fn submit_hearing(
+        &self,
+        submission: Submission,
+        after: Option<u64>,
+    ) -> Result<RunId, EngineError> {
+        let run = self.shared.new_run();
+        self.shared.submit_as(submission, run, Extra { with: None, hears_after: after }).await
     }
 
     /// Waits for the end of a run that this engine drives; answers at once for one that has ended.
@@ -217,6 +234,11 @@ impl Drop for Engine {
     }
 }
 
+/// The stream that says which run a submitter's key names.
+pub(crate) fn submission_stream(key: &str) -> journal::StreamId {
+    format!("submission/{}", Digest::of(key.as_bytes())).into()
+}
+
 fn last_sequence(journal: &dyn Journal, stream: &str) -> Result<u64, JournalError> {
     let mut after = 0;
     loop {
@@ -231,7 +253,7 @@ fn last_sequence(journal: &dyn Journal, stream: &str) -> Result<u64, JournalErro
 impl Shared {
     async fn submit(self: &Arc<Self>, submission: Submission) -> Result<RunId, EngineError> {
         let run = self.new_run();
-        self.submit_as(submission, run, None).await
+        self.submit_as(submission, run, Extra::default()).await
     }
 
     /// A fresh id.
@@ -243,7 +265,7 @@ impl Shared {
         self: &Arc<Self>,
         submission: Submission,
         run: RunId,
-        with: Option<With>,
+        extra: Extra,
     ) -> Result<RunId, EngineError> {
         let bytes = model::canonical::to_vec(&submission.input).len();
         if bytes > limits::INPUT_BYTES_MAX {
@@ -261,7 +283,7 @@ impl Shared {
         let now = model::time::to_millisecond(self.clock.now());
         let mut append = Append { at: Some(now), ..Append::default() };
         if let Some(key) = &submission.idempotency_key {
-            let stream: journal::StreamId = format!("submission/{}", Digest::of(key.as_bytes())).into();
+            let stream = submission_stream(key);
             if let Some(claimed) = self.claimed(&stream)? {
                 return Ok(claimed);
             }
@@ -269,10 +291,10 @@ impl Shared {
             append.expect.push(journal::Expect { stream: stream.clone(), sequence: 0 });
             append.events.push(NewEvent { stream, actor: submission.requester.clone(), event: claim.into() });
         }
-        let submitted = self.submitted(run, &submission);
+        let submitted = Submitted { hears_after: extra.hears_after, ..self.submitted(run, &submission) };
         let key_stream = append.events.first().map(|event| event.stream.clone());
-        let with_stream = with.as_ref().map(|with| with.expect.stream.clone());
-        if let Some(With { expect, event }) = with.clone() {
+        let with_stream = extra.with.as_ref().map(|with| with.expect.stream.clone());
+        if let Some(With { expect, event }) = extra.with.clone() {
             append.expect.push(expect);
             append.events.push(event);
         }
@@ -293,7 +315,7 @@ impl Shared {
                 // somebody registered the same definition, or used the same quota, at the same moment
                 lock(&self.definitions).remove(&submission.definition.program.digest);
                 self.judge.forget_quota(&stream);
-                Box::pin(self.submit_as(submission, run, with)).await
+                Box::pin(self.submit_as(submission, run, extra)).await
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(EngineError::Stopping),
@@ -313,6 +335,7 @@ impl Shared {
             engine: Some(self.id.clone()),
             idempotency_key: submission.idempotency_key.clone(),
             parent: None,
+            hears_after: None,
             depth: 0,
             policy: self.judge.policy_digest(),
             actions: submission.definition.actions.clone(),
@@ -340,7 +363,7 @@ impl Shared {
         Ok(RunState::new(submitted, requester, program, now))
     }
 
-    fn claimed(&self, stream: &str) -> Result<Option<RunId>, JournalError> {
+    pub(crate) fn claimed(&self, stream: &str) -> Result<Option<RunId>, JournalError> {
         let records = self.journal.read_stream(stream, 0, 1)?;
         Ok(records.first().and_then(|record| match &record.event {
             Event::Submission(SubmissionEvent::Claimed(claim)) => Some(claim.run),

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use journal::events::{Anchored, Firing, ScheduleEvent};
+use journal::events::{Anchored, Firing, ListenEvent, ScheduleEvent};
 use journal::{Append, Event, Expect, Journal, JournalError, NewEvent, StreamId};
 use model::{Principal, RunId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::engine::With;
+use crate::engine::{With, submission_stream};
 use crate::ports::Definition;
 use crate::state::Status;
 use crate::{Engine, EngineError, Submission, limits};
@@ -43,12 +43,23 @@ pub struct Scheduled {
 
 /// Where a schedule stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
-    /// What the next start is counted from.
-    last: Timestamp,
+pub struct Standing {
+    /// What the next start is counted from: the last start, or when it was first kept.
+    pub last: Timestamp,
     /// The run it started last.
-    run: Option<RunId>,
+    pub run: Option<RunId>,
     sequence: u64,
+}
+
+/// Where the schedule of a workflow (`namespace/name`) stands; nothing when nobody ever kept it. Reads only.
+pub fn standing(journal: &dyn Journal, name: &str) -> Result<Option<Standing>, JournalError> {
+    read_standing(journal, &format!("schedule/{name}"))
+}
+
+/// The key of the run that listens for a schedule's next start. It names what is listened for, so that a changed schedule is
+/// listened for anew.
+fn listening_key(stream: &str, sequence: u64, listener: &Definition, attempt: u32) -> String {
+    format!("{stream}/{sequence}/listen/{}/{attempt}", listener.program.digest)
 }
 
 impl Engine {
@@ -118,7 +129,8 @@ impl Engine {
     }
 
     /// Waits for a listening run to end and starts a run with what it heard. The runs are tied together by their keys, so that an
-    /// engine that takes over goes on where the last one stopped.
+    /// engine that takes over goes on where the last one stopped; each listens from where the one before it stopped, so that no
+    /// event comes between two.
     async fn keep_events(
         &self,
         scheduled: &Scheduled,
@@ -128,16 +140,8 @@ impl Engine {
         let stream: StreamId = format!("schedule/{}", scheduled.definition.program.name).into();
         loop {
             let standing = self.standing(&stream, principal).await?;
-            let key = format!("{stream}/{}", standing.sequence);
-            let listens = Submission {
-                definition: listener.clone(),
-                input: json!({}),
-                requester: principal.clone(),
-                via: None,
-                idempotency_key: Some(format!("{key}/listen")),
-            };
-            let listening = self.submit(listens).await?;
-            let Status::Completed { output } = self.wait_anywhere(listening).await? else {
+            let (listening, output) = self.listen(&stream, standing.sequence, listener, principal).await?;
+            let Some(output) = output else {
                 return Err(EngineError::WrongState {
                     run: listening,
                     status: "ended without having heard an event".to_owned(),
@@ -167,6 +171,64 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Listens until something was heard: the listening run, and its output if it ended well. A run that somebody cancelled, or
+    /// that failed, is not gone back to: the next engine that keeps the schedule starts another.
+    async fn listen(
+        &self,
+        stream: &str,
+        sequence: u64,
+        listener: &Definition,
+        principal: &Principal,
+    ) -> Result<(RunId, Option<Value>), EngineError> {
+        let journal = self.shared.journal.as_ref();
+        let key = |sequence, attempt| listening_key(stream, sequence, listener, attempt);
+        let mut attempt = 0;
+        while attempt < limits::LISTENERS_MAX
+            && let Some(run) = self.shared.claimed(&submission_stream(&key(sequence, attempt)))?
+        {
+            match crate::control::final_status(journal, run)? {
+                Some(Status::Completed { .. }) | None => break,
+                Some(_) => attempt += 1,
+            }
+        }
+        let heard = match sequence.checked_sub(1) {
+            Some(before) => self.heard_until(|attempt| key(before, attempt))?,
+            None => None,
+        };
+        let submission = Submission {
+            definition: listener.clone(),
+            input: json!({}),
+            requester: principal.clone(),
+            via: None,
+            idempotency_key: Some(key(sequence, attempt)),
+        };
+        let run = self.submit_hearing(submission, heard).await?;
+        Ok(match self.wait_anywhere(run).await? {
+            Status::Completed { output } => (run, Some(output)),
+            _ => (run, None),
+        })
+    }
+
+    /// The place on the bus of the last event that the listening runs of these keys heard.
+    fn heard_until(&self, key: impl Fn(u32) -> String) -> Result<Option<u64>, EngineError> {
+        let mut heard = None;
+        for attempt in 0..limits::LISTENERS_MAX {
+            let Some(run) = self.shared.claimed(&submission_stream(&key(attempt)))? else { break };
+            let (stream, mut after) = (run.to_string(), 0);
+            loop {
+                let records = self.shared.journal.read_stream(&stream, after, limits::READ_MAX)?;
+                let Some(last) = records.last() else { break };
+                after = last.sequence;
+                for record in &records {
+                    if let Event::Listen(ListenEvent::Received(received)) = &record.event {
+                        heard = heard.max(Some(received.sequence));
+                    }
+                }
+            }
+        }
+        Ok(heard)
     }
 
     /// Waits for the end of a run, whichever engine carries it out.

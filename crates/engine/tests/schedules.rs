@@ -99,3 +99,26 @@ async fn an_event_starts_a_run() {
     assert_eq!(world.kinds("schedule/tests/tick"), ["schedule.anchored", "schedule.fired", "schedule.fired"]);
     assert_eq!(world.done().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn events_that_come_between_two_starts_start_runs_too() {
+    let world = world();
+    let engine = world.engine("a");
+    let listener = Scripts(world.scripts.iter().cloned().collect()).find("hear", None).unwrap();
+    let scheduled = scheduled(&world, Trigger::Events(Box::new(listener)));
+    let publish = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for _ in 0..5 {
+            world.publish("order.placed").await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let keep = async {
+        tokio::select! {
+            kept = engine.keep(&scheduled, |_| ()) => kept.unwrap(),
+            () = publish => {}
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), keep).await.unwrap_err();
+    assert_eq!(world.done().len(), 5);
+}

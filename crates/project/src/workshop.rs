@@ -279,7 +279,8 @@ fn performers(
         .with(kinds::HTTP_CALL, Arc::new(WithSecrets::new(HttpCalls(client.clone()))))
         .with(kinds::OPENAPI_CALL, Arc::new(WithSecrets::new(OpenApiCalls(client.clone()))))
         .with(kinds::ECHO, Arc::new(Echoing))
-        .with(kinds::NOTIFY_SEND, Arc::new(WithSecrets::new(channels)))
+        // people are told a secret's name, never its value
+        .with(kinds::NOTIFY_SEND, Arc::new(channels))
         .with(PROGRAMS, Arc::new(WithSecrets::scrubbing(processes(place, client.clone()))));
     if !place.project.as_ref().is_none_or(|project| project.manifest.actions.is_empty()) {
         let wasm = WasmActions {

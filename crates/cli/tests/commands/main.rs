@@ -10,6 +10,7 @@ mod deciding;
 mod examples;
 mod general;
 mod harness;
+mod programs;
 mod proving;
 mod running;
 
@@ -20,8 +21,14 @@ fn main() -> ExitCode {
         return cli::main(std::env::args_os(), &world);
     }
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials =
-        [general::trials(), running::trials(), deciding::trials(), proving::trials(), examples::trials()];
+    let trials = [
+        general::trials(),
+        running::trials(),
+        deciding::trials(),
+        proving::trials(),
+        examples::trials(),
+        programs::trials(),
+    ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

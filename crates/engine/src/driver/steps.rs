@@ -308,9 +308,15 @@ impl Driver {
     }
 
     fn listen(&mut self, step: StepRef) {
-        let after = self.shared.bus_sequence();
+        let now = self.shared.bus_sequence();
+        let after = self.state.submitted.hears_after.unwrap_or(now);
         self.shared.listens(self.state.run);
         self.emit_own(ListenEvent::Started(Listening { step: step.id, name: step.name.to_string(), after }));
+        if after < now {
+            // nothing new need come for it to hear what is there
+            let (shared, run) = (std::sync::Arc::clone(&self.shared), self.state.run);
+            tokio::spawn(async move { shared.send(run, super::Message::Bus).await });
+        }
     }
 
     fn start_child(

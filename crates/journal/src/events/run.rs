@@ -101,6 +101,9 @@ pub struct Submitted {
     /// The run that started it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub parent: Option<Parent>,
+    /// Where on the bus it begins to hear events: after this sequence, or at the bus's end as it is when a step listens.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hears_after: Option<u64>,
     /// How many runs above this one started each other.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub depth: u32,
