@@ -10,7 +10,7 @@ use super::tree::Tree;
 /// A crate uses only crates of lower layers, never one of its own. ARCHITECTURE.md explains the layers.
 pub(super) const LAYERS: &[(u8, &[&str])] = &[
     (0, &["model"]),
-    (1, &["cue", "policy", "workflow", "journal"]),
+    (1, &["cue", "policy", "workflow", "plan", "journal"]),
     (2, &["engine"]),
     (3, &["store", "sandbox", "calls", "host"]),
     (5, &["project"]),

@@ -2,7 +2,8 @@
 //! `cargo xtask tidy` insists on.
 //!
 //! Codes are grouped by area, one file each: E00 general, E01 journal and store, E02 policy and approvals,
-//! E03 workflow documents, E04 runs, E05 sandbox, E06 calls and the host, E07 CUE. A code is never reused.
+//! E03 workflow documents, E04 runs, E05 sandbox, E06 calls and the host, E07 CUE,
+//! E08 plans. A code is never reused.
 
 use std::fmt;
 
@@ -81,6 +82,7 @@ pub mod cue;
 pub mod general;
 pub mod host;
 pub mod journal;
+pub mod plan;
 pub mod policy;
 pub mod run;
 pub mod sandbox;
@@ -88,10 +90,20 @@ pub mod workflow;
 
 /// Every code there is.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    [general::ALL, journal::ALL, policy::ALL, workflow::ALL, run::ALL, sandbox::ALL, host::ALL, cue::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        general::ALL,
+        journal::ALL,
+        policy::ALL,
+        workflow::ALL,
+        run::ALL,
+        sandbox::ALL,
+        host::ALL,
+        cue::ALL,
+        plan::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 #[cfg(test)]

@@ -1,0 +1,179 @@
+//! The plan file: `{"digest": .., "format": "aedile.plan/1", "plan": {..}}` in canonical form (RFC 8785).
+
+use std::ops::Deref;
+
+use model::{Coded, Digest, code::plan as code};
+use serde::{Deserialize, Serialize};
+
+use crate::document::Body;
+use crate::limits;
+
+/// The one format this version reads and writes.
+pub const FORMAT: &str = "aedile.plan/1";
+
+/// An immutable plan: what would be done, in which order and why, and what that was told from.
+///
+/// Its digest is over the canonical form of all of it; approvals bind to the digest. Changing one byte makes another plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    digest: Digest,
+    body: Body,
+}
+
+impl Deref for Plan {
+    type Target = Body;
+    fn deref(&self) -> &Body {
+        &self.body
+    }
+}
+
+/// A plan file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It is larger than the limit.
+    #[error("the plan file has {bytes} bytes, more than {}", limits::FILE_BYTES_MAX)]
+    TooLarge {
+        /// How large.
+        bytes: usize,
+    },
+    /// It is not a plan file.
+    #[error("this is not a plan file")]
+    Unreadable(#[source] serde_json::Error),
+    /// Another version wrote it.
+    #[error("the plan file has the format `{found}`, and this version reads `{FORMAT}`")]
+    Format {
+        /// The format it says.
+        found: String,
+    },
+    /// It is not the one its digest was taken of.
+    #[error("the plan was changed after it was made: it says {stated} and is {actual}")]
+    Tampered {
+        /// The digest it says.
+        stated: Digest,
+        /// The digest it has.
+        actual: Digest,
+    },
+    /// Its parts do not fit together.
+    #[error("the plan is not sound: {0}")]
+    Unsound(String),
+}
+
+impl Coded for FileError {
+    fn code(&self) -> &'static model::Code {
+        match self {
+            Self::Tampered { .. } => code::TAMPERED,
+            Self::TooLarge { .. } => code::LIMIT,
+            Self::Unreadable(_) | Self::Format { .. } | Self::Unsound(_) => code::BAD_PLAN,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("aedile plan --out FILE".to_owned())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<B> {
+    digest: Digest,
+    format: String,
+    plan: B,
+}
+
+/// Read first, so that a file of another version is named as that and not by its first strange member.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+}
+
+impl Plan {
+    /// Seals a body.
+    pub(crate) fn seal(body: Body) -> Self {
+        Self { digest: digest_of(&body), body }
+    }
+
+    /// Digest of everything in it.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Everything in it.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.body.changes.is_empty()
+    }
+
+    /// The document that policies see, as JSON.
+    pub fn document(&self) -> serde_json::Value {
+        serde_json::to_value(&self.body).unwrap_or_default()
+    }
+
+    /// The bytes of its file.
+    pub fn to_file(&self) -> Vec<u8> {
+        let file = File { digest: self.digest, format: FORMAT.to_owned(), plan: &self.body };
+        let mut bytes = Vec::with_capacity(self.body.changes.len() * 512 + 1024);
+        model::canonical::serialize(&file, &mut bytes)
+            .expect("a plan holds texts, numbers and values that were checked for depth");
+        bytes
+    }
+
+    /// Reads a file that [`Plan::to_file`] wrote, and proves that it is what its digest says.
+    pub fn from_file(bytes: &[u8]) -> Result<Self, FileError> {
+        if bytes.len() > limits::FILE_BYTES_MAX {
+            return Err(FileError::TooLarge { bytes: bytes.len() });
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(FileError::Unreadable)?;
+        if head.format != FORMAT {
+            return Err(FileError::Format { found: head.format });
+        }
+        let file: File<Body> = serde_json::from_slice(bytes).map_err(FileError::Unreadable)?;
+        let plan = Self { digest: digest_of(&file.plan), body: file.plan };
+        if plan.digest != file.digest {
+            return Err(FileError::Tampered { stated: file.digest, actual: plan.digest });
+        }
+        plan.check().map_err(FileError::Unsound)?;
+        Ok(plan)
+    }
+
+    /// A digest says that nobody changed the plan, not that whoever made it was sane.
+    fn check(&self) -> Result<(), String> {
+        let total = self.body.changes.len() + self.body.junctions.len();
+        let inside = |step: u32| (step as usize) < total;
+        let edges = self.body.changes.iter().map(|change| &change.after);
+        for edge in edges.chain(self.body.junctions.iter().map(|junction| &junction.after)).flatten() {
+            if !inside(edge.step) {
+                return Err(format!("there is no step {}", edge.step));
+            }
+        }
+        for handler in &self.body.handlers {
+            if let Some(step) = handler.triggers.iter().chain(&handler.own).find(|step| !inside(**step)) {
+                return Err(format!("there is no step {step}"));
+            }
+        }
+        let mut graph = self.graph();
+        let edges = graph.after.iter().map(Vec::len).sum::<usize>();
+        graph.sort();
+        if graph.after.iter().map(Vec::len).sum::<usize>() == edges {
+            Ok(())
+        } else {
+            Err("its steps wait for each other in a circle".to_owned())
+        }
+    }
+
+    pub(crate) fn graph(&self) -> crate::graph::Graph {
+        let changes = self.body.changes.iter().map(|change| change.after.clone());
+        let junctions = self.body.junctions.iter().map(|junction| junction.after.clone());
+        crate::graph::Graph { after: changes.chain(junctions).collect() }
+    }
+}
+
+fn digest_of(body: &Body) -> Digest {
+    let mut bytes = Vec::with_capacity(body.changes.len() * 512 + 1024);
+    model::canonical::serialize(body, &mut bytes)
+        .expect("a plan holds texts, numbers and values that were checked for depth");
+    Digest::of(&bytes)
+}

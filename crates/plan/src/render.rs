@@ -1,0 +1,222 @@
+//! A plan in words, and as a graph for other programs to draw.
+
+use std::fmt::{self, Write as _};
+
+use crate::change::{Change, Field, Operation, Reason};
+use crate::file::Plan;
+use crate::name::Name;
+use crate::value::{Term, for_people};
+
+/// Longest value that is shown in full, in characters.
+const SHOWN: usize = 60;
+
+fn list(attributes: &[Name]) -> String {
+    attributes.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => f.write_str("new in the configuration"),
+            Self::Missing => f.write_str("drift: it was applied and is gone"),
+            Self::Removed => f.write_str("removed from the configuration"),
+            Self::DeclaredAbsent => f.write_str("declared absent, and there"),
+            Self::HostRemoved => f.write_str("its host is no longer in the inventory"),
+            Self::AlreadyGone => f.write_str("removed from the configuration, and gone already"),
+            Self::Drift { attributes } => write!(f, "drift: declared value differs ({})", list(attributes)),
+            Self::Configuration { attributes } => write!(f, "configuration changed ({})", list(attributes)),
+            Self::Conflict { attributes } => {
+                write!(f, "changed in the configuration and, differently, on the host ({})", list(attributes))
+            }
+            Self::Adopted { attributes } => {
+                write!(f, "there before it was declared, and differs ({})", list(attributes))
+            }
+            Self::DependsOn { on, attributes } => {
+                write!(f, "depends on {}, which changes ({})", on.resource, list(attributes))
+            }
+            Self::NotYet { missing } => write!(f, "cannot be read before {missing} is there"),
+            Self::Replaced { attributes } if attributes.is_empty() => f.write_str("replaced by a new one"),
+            Self::Replaced { attributes } => {
+                write!(f, "replaced: {} cannot be changed in place", list(attributes))
+            }
+            Self::Moved { from } => write!(f, "moved from {}", from.resource),
+            Self::Unreadable { problem } => write!(f, "it could not be read: {problem}"),
+            Self::NotRead => f.write_str("it was not read"),
+            Self::Kept => f.write_str("would be deleted, and is declared to be kept"),
+            Self::Undo { operation } => write!(f, "takes back: {operation}"),
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("(none)"),
+            Self::Known { value } => f.write_str(&short(&for_people(value))),
+            Self::Predicted { value } => write!(f, "{} (expected)", short(&for_people(value))),
+            Self::Unknown { on } if on.is_empty() => f.write_str("(known after apply)"),
+            Self::Unknown { on } => write!(f, "(known after apply, from {})", on.join(", ")),
+            Self::Secret { reference: Some(reference), .. } => f.write_str(&short(&for_people(reference))),
+            Self::Secret { reference: None, .. } => f.write_str("(secret)"),
+        }
+    }
+}
+
+fn short(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= SHOWN {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(SHOWN - 1).collect();
+    format!("{start}… ({count} characters)")
+}
+
+fn sign(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Create => "+",
+        Operation::Update => "~",
+        Operation::Replace => "-/+",
+        Operation::Delete | Operation::Dispose => "-",
+        Operation::Move => ">",
+        Operation::Forget => "x",
+        Operation::Blocked => "!",
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.name, self.before, self.after)?;
+        if self.forces_replacement { f.write_str(" (forces replacement)") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>3} {} {} [{}]", sign(self.operation), self.operation, self.instance, self.kind)?;
+        for reason in &self.reasons {
+            writeln!(f, "      because {reason}")?;
+        }
+        self.fields.iter().try_for_each(|field| writeln!(f, "      {field}"))?;
+        if self.operation == Operation::Create {
+            let shown = |value| short(&for_people(value));
+            self.desired
+                .iter()
+                .try_for_each(|(name, value)| writeln!(f, "      {name}: {}", shown(value)))?;
+        }
+        if self.reversibility == model::Reversibility::Irreversible {
+            writeln!(f, "      cannot be taken back")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Plan {
+    /// The whole plan for people, without colour.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.changes.iter().try_for_each(|change| fmt::Display::fmt(change, f))?;
+        for handler in &self.handlers {
+            let watched = handler.triggers.len();
+            writeln!(f, "  * {} {} once, when any of {watched} changed", handler.name, handler.instance)?;
+        }
+        for check in &self.checks {
+            writeln!(f, "  ? {} [{}]", check.instance, check.kind)?;
+        }
+        let counts = &self.counts;
+        let mut parts = Vec::new();
+        for (count, word) in [
+            (counts.create, "to create"),
+            (counts.update, "to update"),
+            (counts.replace, "to replace"),
+            (counts.delete, "to delete"),
+            (counts.moved, "to move"),
+            (counts.forget, "to forget"),
+            (counts.blocked, "blocked"),
+            (counts.unchanged, "unchanged"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {word}"));
+            }
+        }
+        let sums = if parts.is_empty() { "nothing is declared".to_owned() } else { parts.join(", ") };
+        writeln!(f, "{sums}")?;
+        self.summary_of_reach(f)
+    }
+}
+
+impl Plan {
+    fn summary_of_reach(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reach = &self.reach;
+        if reach.resources == 0 {
+            return Ok(());
+        }
+        let (whole, tenth) = (reach.share_permille / 10, reach.share_permille % 10);
+        write!(
+            f,
+            "reaches {} of {} hosts, {} of {} resources ({whole}.{tenth} %)",
+            reach.hosts.len(),
+            reach.hosts_known,
+            reach.resources,
+            reach.resources_known
+        )?;
+        if reach.irreversible > 0 {
+            write!(f, ", {} cannot be taken back", reach.irreversible)?;
+        }
+        writeln!(f)?;
+        for (kind, used) in &self.types {
+            if !used.capabilities.is_empty() {
+                writeln!(f, "{kind} {} will use {}", used.version, used.capabilities.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The graph in the DOT language of Graphviz: every step and every edge, an arrow from what comes first to what
+    /// comes after it; dotted where only order matters, dashed where a handler is triggered.
+    pub fn to_dot(&self) -> String {
+        use crate::desired::DependencyKind;
+        let mut out = String::from("digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
+        let labels = self
+            .changes
+            .iter()
+            .map(|change| (format!("{} {}", change.operation, change.instance), "solid"))
+            .chain(self.junctions.iter().map(|junction| (junction.label.clone(), "dotted")));
+        for (number, (label, style)) in labels.enumerate() {
+            let _infallible = writeln!(out, "  s{number} [label={}, style={style}];", quoted(&label));
+        }
+        for (vertex, edges) in self.graph().after.iter().enumerate() {
+            for edge in edges {
+                let style = if edge.kind == DependencyKind::Order { " [style=dotted]" } else { "" };
+                let _infallible = writeln!(out, "  s{} -> s{vertex}{style};", edge.step);
+            }
+        }
+        for (number, handler) in self.handlers.iter().enumerate() {
+            let label = quoted(&format!("{} {}", handler.name, handler.instance));
+            let _infallible = writeln!(out, "  h{number} [label={label}, shape=ellipse];");
+            for trigger in &handler.triggers {
+                let _infallible = writeln!(out, "  s{trigger} -> h{number} [style=dashed];");
+            }
+        }
+        out.push_str("}\n");
+        out
+    }
+
+    /// The level of each change: 1 for those that nothing comes before. For display; applying has no levels.
+    pub fn levels(&self) -> Vec<u32> {
+        let mut graph = self.graph();
+        let order = graph.sort();
+        let changes = self.changes.len();
+        let mut levels = graph.levels(&order, |vertex| (vertex as usize) < changes);
+        levels.truncate(changes);
+        levels
+    }
+
+    /// How many changes have to be made one after the other, however many may be made at once.
+    pub fn depth(&self) -> u32 {
+        self.levels().into_iter().max().unwrap_or(0)
+    }
+}
+
+/// A quoted identifier of DOT, in which quotes and backslashes are escaped.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

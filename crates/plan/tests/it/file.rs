@@ -1,0 +1,71 @@
+//! The plan file: it comes back as it was, or it is refused with why.
+
+use std::path::Path;
+
+use model::Coded;
+use plan::{FileError, Plan};
+
+use crate::support::*;
+
+fn some() -> Plan {
+    let all = [needing("a", &[]), needing("b", &["a"])];
+    make(&all, &empty(&["h1", "h2"], &all))
+}
+
+#[test]
+fn a_plan_comes_back_from_its_file() {
+    let plan = some();
+    assert_eq!(Plan::from_file(&plan.to_file()).unwrap(), plan);
+    let pretty =
+        serde_json::to_vec_pretty(&serde_json::from_slice::<serde_json::Value>(&plan.to_file()).unwrap());
+    assert_eq!(Plan::from_file(&pretty.unwrap()).unwrap(), plan, "white space is not part of a plan");
+}
+
+#[test]
+fn a_changed_plan_is_refused() {
+    let text = String::from_utf8(some().to_file()).unwrap();
+    for (from, to) in [
+        ("/etc/a", "/etc/b"),
+        ("\"create\"", "\"delete\""),
+        ("h1/a", "h3/a"),
+        ("\"position\":17", "\"position\":18"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        let error = Plan::from_file(changed.as_bytes()).unwrap_err();
+        assert!(matches!(error, FileError::Tampered { .. }), "{from}: {error}");
+        assert_eq!(error.code().id, "E0808");
+    }
+}
+
+#[test]
+fn other_versions_and_strange_members_are_refused() {
+    let text = String::from_utf8(some().to_file()).unwrap();
+    let newer = text.replace("aedile.plan/1", "aedile.plan/2").replacen("\"changes\"", "\"steps\"", 1);
+    assert!(
+        matches!(Plan::from_file(newer.as_bytes()), Err(FileError::Format { found }) if found == "aedile.plan/2")
+    );
+    let more = text.replacen("\"counts\":", "\"extra\":1,\"counts\":", 1);
+    assert!(matches!(Plan::from_file(more.as_bytes()), Err(FileError::Unreadable(_))));
+    assert!(matches!(Plan::from_file(b"{}"), Err(FileError::Unreadable(_))));
+    assert!(matches!(Plan::from_file(&text.as_bytes()[..text.len() - 9]), Err(FileError::Unreadable(_))));
+}
+
+#[test]
+fn the_schema_that_is_checked_in_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/plan.schema.json");
+    let text = format!("{}\n", serde_json::to_string_pretty(&plan::document_schema()).unwrap());
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == text, "UPDATE_SCHEMAS=1 cargo nextest run -p plan the_schema_that_is_checked_in");
+}
+
+#[test]
+fn the_document_is_the_file_s_plan() {
+    let plan = some();
+    let file: serde_json::Value = serde_json::from_slice(&plan.to_file()).unwrap();
+    assert_eq!(file["plan"], plan.document());
+    assert_eq!(model::Digest::of_json(&file["plan"]), plan.digest());
+}
