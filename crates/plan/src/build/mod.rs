@@ -293,20 +293,12 @@ impl<'a> Builder<'a> {
         let hosts_known = self.differ.world.inventory.hosts.len();
         let reach = reach(&changes, known as u64, hosts_known as u64);
         let types = types(&changes, &checks, self.schemas);
-        let (observed, applied) = self.differ.prints.digests();
         Ok(Body {
             id: header.id,
             created: model::time::rfc3339(header.created),
             environment: header.environment.clone(),
             parent: header.parent,
-            basis: Basis {
-                position: header.position,
-                configuration: header.configuration,
-                policy: header.policy,
-                facts: header.facts,
-                observed,
-                applied,
-            },
+            basis: self.basis(header),
             counts,
             reach,
             types,
@@ -316,6 +308,18 @@ impl<'a> Builder<'a> {
             checks,
             unchanged,
         })
+    }
+
+    fn basis(&self, header: &Header) -> Basis {
+        let (observed, applied) = self.differ.prints.digests();
+        Basis {
+            position: header.position,
+            configuration: header.configuration,
+            policy: header.policy,
+            facts: header.facts,
+            observed,
+            applied,
+        }
     }
 
     fn label(&self, vertex: Vertex) -> String {
