@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use model::{Code, Coded, Diagnostic, Exit, Severity, code};
+use model::{Code, Coded, Diagnostic, Exit, Location, Severity, code};
 use serde_json::json;
 
 use crate::ui::{BAD, COMMAND, DIM, STRONG, Ui, WARN};
@@ -174,8 +174,7 @@ impl Report {
         }
         let mut out = String::new();
         for finding in &self.0.findings {
-            let source = self.0.sources.get(&finding.location.file).map(String::as_str);
-            out.push_str(&finding_text(finding, source));
+            out.push_str(&finding_in(finding, &|file| self.0.sources.get(file).map(String::as_str)));
             out.push('\n');
         }
         let errors = self.0.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -204,7 +203,7 @@ fn headed(word: &str, code: &Code, what: &str, causes: &[String], hint: Option<&
 
 /// A finding as `--json` shows it.
 pub fn finding_json(finding: &Diagnostic) -> serde_json::Value {
-    json!({
+    let mut value = json!({
         "code": finding.code.id,
         "severity": severity(finding),
         "message": finding.message,
@@ -213,7 +212,13 @@ pub fn finding_json(finding: &Diagnostic) -> serde_json::Value {
         "column": finding.location.column,
         "path": finding.location.path,
         "hint": finding.hint,
-    })
+    });
+    if !finding.related.is_empty() {
+        let places =
+            finding.related.iter().map(|at| json!({ "file": at.file, "line": at.line, "column": at.column }));
+        value["related"] = places.collect();
+    }
+    value
 }
 
 fn severity(finding: &Diagnostic) -> &'static str {
@@ -225,20 +230,36 @@ fn severity(finding: &Diagnostic) -> &'static str {
 
 /// A finding for people, with the line it is about when the source is at hand.
 pub fn finding_text(finding: &Diagnostic, source: Option<&str>) -> String {
+    finding_in(finding, &|_| source)
+}
+
+/// The same with the sources of all places that have a part in it.
+fn finding_in<'a>(finding: &Diagnostic, source: &dyn Fn(&str) -> Option<&'a str>) -> String {
     let at = &finding.location;
     let style = if finding.severity == Severity::Error { BAD } else { WARN };
     let mut out = format!("{style}{}[{}]{style:#}: {}\n", severity(finding), finding.code, finding.message);
+    if !at.file.is_empty() || !at.path.is_empty() {
+        out.push_str(&place("-->", at, source(&at.file)));
+    }
+    for other in &finding.related {
+        out.push_str(&place(":::", other, source(&other.file)));
+    }
+    if let Some(hint) = &finding.hint {
+        _ = writeln!(out, "{COMMAND}hint:{COMMAND:#} {hint}");
+    }
+    out
+}
+
+/// Where, and the line that stands there.
+fn place(arrow: &str, at: &Location, source: Option<&str>) -> String {
     let width = at.line.to_string().len();
     let position = if at.line > 0 { format!(":{}:{}", at.line, at.column.max(1)) } else { String::new() };
     let path = if at.path.is_empty() { String::new() } else { format!("  {DIM}{}{DIM:#}", at.path) };
-    _ = writeln!(out, "{:width$}--> {STRONG}{}{position}{STRONG:#}{path}", "", at.file);
+    let mut out = format!("{:width$}{arrow} {STRONG}{}{position}{STRONG:#}{path}\n", "", at.file);
     let line =
         (at.line > 0).then(|| source?.lines().nth(usize::try_from(at.line).ok()?.checked_sub(1)?)).flatten();
     if let Some(line) = line {
         out.push_str(&snippet(line, at.line, at.column, width));
-    }
-    if let Some(hint) = &finding.hint {
-        _ = writeln!(out, "{COMMAND}hint:{COMMAND:#} {hint}");
     }
     out
 }

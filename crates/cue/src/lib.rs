@@ -58,6 +58,7 @@ pub mod syntax;
 pub mod tool;
 pub(crate) mod value;
 
+pub use builtin::standard_packages;
 pub use data::Data;
 pub use error::{Code, Error, Errors, Position};
 pub use eval::Limits;

@@ -4,13 +4,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::compile::{self, Unit};
+use crate::data::places::Places;
 use crate::data::{self, Data};
 use crate::error::{Code, Error, Errors, Position};
 use crate::eval::node::{Conjunct, NO_ENV, NO_NODE, Origin, Scope, Shape};
 use crate::eval::{Eval, Limits};
 use crate::export;
 use crate::load::{Compiler, Loader, MemoryLoader, SourceFile};
-use crate::program::{Label, Program};
+use crate::program::{Label, Program, Source};
 use crate::syntax::ast::Constraint;
 use crate::syntax::parser::parse_expr;
 use crate::value::{Bottom, ExprId, NodeId, Value as Inner};
@@ -22,6 +23,14 @@ pub struct Options {
     pub limits: Limits,
     /// Tags as given with `-t`: `name` or `name=value`.
     pub tags: Vec<String>,
+}
+
+/// A data file, for messages about what is in it.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    pub(crate) name: Arc<str>,
+    pub(crate) text: Arc<str>,
+    pub(crate) places: Places,
 }
 
 /// What sort of value.
@@ -179,6 +188,23 @@ impl Value {
     pub fn unify_data(&self, data: &Data) -> Self {
         let mut eval = self.lock();
         let b = data::to_expr(&mut eval, data, 0);
+        let node = Self::pair(&mut eval, self.node, b);
+        drop(eval);
+        self.at(node)
+    }
+
+    /// Unifies with a document of a data file. What is said about it points into the file.
+    #[must_use]
+    pub(crate) fn unify_document(&self, data: &Data, file: &Arc<DataFile>, document: usize) -> Self {
+        let mut eval = self.lock();
+        let sources = &mut eval.program.sources;
+        let known = sources.iter().position(|source| Arc::ptr_eq(&source.text, &file.text));
+        let source = known.unwrap_or_else(|| {
+            sources.push(Source { name: file.name.clone(), text: file.text.clone() });
+            sources.len() - 1
+        });
+        let source = u32::try_from(source).unwrap_or(u32::MAX);
+        let b = data::placed_expr(&mut eval, data, source, &file.places, document);
         let node = Self::pair(&mut eval, self.node, b);
         drop(eval);
         self.at(node)

@@ -1,10 +1,13 @@
 //! What a command line does with CUE, on sources held in memory: no files are opened here.
 
+use std::sync::Arc;
+
+use crate::data::places::Places;
 use crate::data::{self, Data};
 use crate::error::{Code, Error, Errors};
 use crate::export::CueOptions;
 use crate::load::{Loader, SourceFile};
-use crate::session::{Options, Value, compile_package};
+use crate::session::{DataFile, Options, Value, compile_package};
 
 /// An encoding of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +102,14 @@ pub fn def(input: &Input, loader: &dyn Loader) -> Result<String, Errors> {
 /// assert_eq!(export(&input, Encoding::Yaml, &MemoryLoader::default()).unwrap(), "a: 2\n");
 /// ```
 pub fn export(input: &Input, encoding: Encoding, loader: &dyn Loader) -> Result<String, Errors> {
-    let value = load(input, loader)?;
+    encode(&load(input, loader)?, encoding)
+}
+
+/// A value as concrete data in an encoding.
+///
+/// # Errors
+/// What contradicts itself; what is not concrete; what the encoding cannot hold.
+pub fn encode(value: &Value, encoding: Encoding) -> Result<String, Errors> {
     let fail = |message: String| Errors::one(Error::new(Code::Eval, message));
     if encoding == Encoding::Cue {
         value.validate(true)?;
@@ -140,16 +150,26 @@ pub fn vet(
     };
     let mut errors = Vec::new();
     for (name, text) in data_files {
-        for data in parse_data(name, text)? {
-            if let Err(e) = target.unify_data(&data).validate(true) {
-                errors.extend(e.0.into_iter().map(|mut e| {
-                    e.message = format!("{} ({name})", e.message);
-                    e
-                }));
-            }
+        for value in with_data(&target, name, text)? {
+            errors.extend(value.validate(true).err().into_iter().flat_map(|found| found.0));
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(Errors(errors)) }
+}
+
+/// A value unified with a data file: one answer for each of its documents. What is said about them points into the file.
+///
+/// # Errors
+/// The text does not parse.
+pub fn with_data(value: &Value, name: &str, text: &str) -> Result<Vec<Value>, Errors> {
+    let documents = parse_data(name, text)?;
+    let places = match Encoding::named(name.rsplit('.').next().unwrap_or("")) {
+        Some(Encoding::Json | Encoding::Yaml) => Places::of(text),
+        _ => Places::default(),
+    };
+    let file = Arc::new(DataFile { name: name.into(), text: text.into(), places });
+    let unified = documents.iter().enumerate().map(|(i, data)| value.unify_document(data, &file, i));
+    Ok(unified.collect())
 }
 
 /// `cue fmt`.
@@ -160,23 +180,40 @@ pub fn fmt(name: &str, text: &str) -> Result<String, Errors> {
     crate::fmt::format(name, text)
 }
 
-/// `cue import`: JSON, YAML or TOML text as CUE.
+/// `cue import`: JSON, YAML or TOML text as CUE, below the fields of `path`, outermost first.
 ///
 /// # Errors
 /// The text does not parse.
-pub fn import(name: &str, text: &str, package: Option<&str>) -> Result<String, Errors> {
+pub fn import(name: &str, text: &str, package: Option<&str>, path: &[String]) -> Result<String, Errors> {
     let mut documents = parse_data(name, text)?;
     let data = if documents.len() == 1 { documents.remove(0) } else { Data::List(documents) };
-    let json = data::json::write(&data, Some("\t"));
     let body = match &data {
-        Data::Object(fields) => fields
-            .iter()
-            .map(|(k, v)| format!("{}: {}\n", label(k), data::json::write(v, Some("\t"))))
-            .collect::<String>(),
-        _ => json,
+        Data::Object(fields) if path.is_empty() => members(fields),
+        _ => {
+            let below: String = path.iter().map(|field| format!("{}: ", label(field))).collect();
+            format!("{below}{}\n", literal(&data))
+        }
     };
     let head = package.map_or(String::new(), |p| format!("package {p}\n\n"));
     crate::fmt::format(name, &format!("{head}{body}"))
+}
+
+/// Data as CUE, for the formatter to lay out.
+fn literal(data: &Data) -> String {
+    match data {
+        Data::Object(fields) if fields.is_empty() => "{}".to_owned(),
+        Data::Object(fields) => format!("{{\n{}}}", members(fields)),
+        Data::List(items) if items.is_empty() => "[]".to_owned(),
+        Data::List(items) => {
+            let items: String = items.iter().map(|item| format!("{},\n", literal(item))).collect();
+            format!("[\n{items}]")
+        }
+        scalar => data::json::write(scalar, None),
+    }
+}
+
+fn members(fields: &[(String, Data)]) -> String {
+    fields.iter().map(|(name, value)| format!("{}: {}\n", label(name), literal(value))).collect()
 }
 
 fn label(name: &str) -> String {

@@ -67,7 +67,7 @@ fn data_is_vetted_exported_and_imported() {
     assert!(vet(&input, &data("a: 30\n"), None, true, &loader).is_err());
     assert!(export(&input, Encoding::Json, &loader).is_err());
     assert_eq!(
-        import("d.json", r#"{"a-b": 1, "c": [true]}"#, None).unwrap(),
+        import("d.json", r#"{"a-b": 1, "c": [true]}"#, None, &[]).unwrap(),
         "\"a-b\": 1\nc: [\n\ttrue,\n]\n"
     );
 }

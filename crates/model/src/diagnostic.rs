@@ -50,6 +50,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Where.
     pub location: Location,
+    /// Other places that have a part in it, such as the other side of a conflict.
+    pub related: Vec<Location>,
     /// What to do, a command or a replacement.
     pub hint: Option<String>,
 }
@@ -57,7 +59,14 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at a place.
     pub fn error(code: &'static Code, message: impl Into<String>, location: Location) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), location, hint: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            location,
+            related: Vec::new(),
+            hint: None,
+        }
     }
 
     /// A warning at a place.

@@ -1,12 +1,17 @@
 //! Reads text files within their limits, and YAML with positions.
 
-use std::io::Read;
+use std::fs::Permissions;
+use std::io::{Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use model::{Diagnostic, Location, code};
 use serde::de::DeserializeOwned;
 
 use crate::ProjectError;
+
+/// Mode of a new file, before the process's mask.
+const MODE: u32 = 0o666;
 
 /// Reads a UTF-8 text of at most `limit` bytes. `shown` is how the person knows the file.
 pub fn read(path: &Path, shown: &str, limit: u64) -> Result<String, ProjectError> {
@@ -31,6 +36,29 @@ pub fn read_from(from: impl Read, shown: &str, limit: u64) -> Result<String, Pro
             format!("line {line} is not UTF-8 text"),
         ))
     })
+}
+
+/// Writes a whole file or nothing: what was there stays until the new text is on disk. A file that is there keeps its mode.
+/// Without `replace`, a file that is there is an error.
+pub fn write(path: &Path, text: &str, replace: bool) -> Result<(), ProjectError> {
+    let unwritable = |source| ProjectError::Unwritable { what: path.display().to_string(), source };
+    let directory =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        let mode =
+            fs_err::metadata(path).map_or_else(|_| Permissions::from_mode(MODE), |old| old.permissions());
+        let mut file = builder.prefix(".aedile-").permissions(mode).tempfile_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        if replace {
+            file.persist(path).map(drop)?;
+        } else {
+            file.persist_noclobber(path).map(drop)?;
+        }
+        fs_err::File::open(directory)?.sync_all()
+    };
+    write().map_err(unwritable)
 }
 
 /// Reads YAML (and so JSON) into a value.

@@ -1,6 +1,7 @@
 //! What can be typed: argument types only, no behaviour. Help texts are the reference documentation's source.
 
 mod approvals;
+mod cue;
 mod journal;
 mod policy;
 mod project;
@@ -8,6 +9,7 @@ mod run;
 mod runs;
 
 pub use approvals::{ApprovalsCommand, DecideArgs};
+pub use cue::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, FmtCueArgs, ImportArgs, InputArgs, VetArgs};
 pub use journal::{
     CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
 };
@@ -49,7 +51,7 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Environment to work in; the project's default when left out
-    #[arg(short, long, global = true, value_name = "NAME", env = "AEDILE_ENV", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "NAME", env = "AEDILE_ENV", hide_env_values = true)]
     pub env: Option<String>,
     /// Directory of the project; found from the current directory upwards when left out
     #[arg(long, global = true, value_name = "DIR", env = "AEDILE_PROJECT", hide_env_values = true)]
@@ -109,6 +111,9 @@ pub enum Command {
     /// Read, verify and prove the journal
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Evaluate, export, check and format CUE
+    #[command(subcommand)]
+    Cue(CueCommand),
     /// What is broken, what waits for me, what happened last
     Status,
     /// Look for what is wrong with this installation and environment

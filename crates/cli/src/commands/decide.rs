@@ -126,7 +126,7 @@ pub(super) fn how(
     let asked_by_user = asked.via.as_ref().or(Some(asker)) == own.as_ref();
     let mut command = format!("aedile approve {}", asked.approval);
     if let Some(environment) = &global.env {
-        command.extend([format!(" -e {environment}")]);
+        command.extend([format!(" --env {environment}")]);
     }
     if let Some(project) = &global.project {
         command.extend([format!(" --project {}", project.display())]);

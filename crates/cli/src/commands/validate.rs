@@ -127,10 +127,7 @@ pub(super) fn fmt(ui: &mut Ui, world: &World, global: &Global, args: &FmtArgs) -
             return Err(Report::internal(format!("the form of {shown} would change its meaning")));
         }
         if !args.check {
-            fs_err::write(&path, &formatted).map_err(|error| {
-                Report::new(code::general::UNWRITABLE, format!("{shown} cannot be written"))
-                    .caused_by(error.to_string())
-            })?;
+            project::text::write(&path, &formatted, true)?;
         }
         changed.push(shown);
     }

@@ -80,14 +80,17 @@ fn data_fix_waits_for_its_window_in_prod() {
         sandbox.run(&["run", "data-fix", "-i", "batches=[\"a\",\"b\"]", "--approve-as", "dana", "--json"]);
     assert_eq!(said.exit, 0, "{said:?}");
     sandbox.as_user("ann");
-    assert_eq!(sandbox.run(&["run", "data-fix", "-e", "prod", "-i", "batches=[\"a\"]", "--detach"]).exit, 4);
-    let listed = sandbox.run(&["approvals", "list", "-e", "prod", "--json"]).json();
+    assert_eq!(
+        sandbox.run(&["run", "data-fix", "--env", "prod", "-i", "batches=[\"a\"]", "--detach"]).exit,
+        4
+    );
+    let listed = sandbox.run(&["approvals", "list", "--env", "prod", "--json"]).json();
     let approval = listed["approvals"][0]["approval"].as_str().unwrap().to_owned();
     sandbox.as_user("dana");
-    assert_eq!(sandbox.run(&["approve", &approval, "-e", "prod"]).exit, 0);
-    let said = sandbox.run(&["run", "-e", "prod", "--resume", "--detach"]);
+    assert_eq!(sandbox.run(&["approve", &approval, "--env", "prod"]).exit, 0);
+    let said = sandbox.run(&["run", "--env", "prod", "--resume", "--detach"]);
     assert_eq!(said.exit, 4, "{said:?}");
-    let row = sandbox.run(&["runs", "show", "latest", "-e", "prod", "--json"]).json();
+    let row = sandbox.run(&["runs", "show", "latest", "--env", "prod", "--json"]).json();
     assert_eq!(row["waitingOn"], "window 2026-11-24T01:00:00.000Z", "{row}");
 }
 

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "every line of this program is a test")]
 
+mod cue;
 mod deciding;
 mod examples;
 mod general;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         proving::trials(),
         examples::trials(),
         programs::trials(),
+        cue::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()

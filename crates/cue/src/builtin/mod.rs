@@ -146,6 +146,34 @@ pub(crate) fn validator_kind(id: u32, _args: &[Value]) -> Kind {
 }
 
 /// Packages of the standard library, for resolving imports.
+/// The standard library: each package's import path, and the names in it, sorted.
+///
+/// ```
+/// let packages = cue::standard_packages();
+/// let (_, members) = packages.iter().find(|(path, _)| *path == "strings").unwrap();
+/// assert!(members.contains(&"ToUpper"));
+/// ```
+#[must_use]
+pub fn standard_packages() -> Vec<(&'static str, Vec<&'static str>)> {
+    let names = table::BUILTINS
+        .iter()
+        .map(|builtin| builtin.name)
+        .chain(table::CONSTANTS.iter().map(|(name, _)| *name));
+    let names: Vec<&'static str> = names.collect();
+    let mut packages: Vec<_> = table::PACKAGES
+        .iter()
+        .map(|(path, prefix)| {
+            let own = names.iter().filter_map(|name| name.strip_prefix(prefix)?.strip_prefix('.'));
+            let mut members: Vec<&'static str> = own.collect();
+            members.sort_unstable();
+            members.dedup();
+            (*path, members)
+        })
+        .collect();
+    packages.sort_unstable();
+    packages
+}
+
 pub(crate) fn package_index(path: &str) -> Option<u32> {
     table::PACKAGES.iter().position(|(p, _)| *p == path).and_then(|i| u32::try_from(i).ok())
 }

@@ -1,11 +1,13 @@
 //! Plain data: what JSON, YAML and TOML can hold, and its way into and out of the evaluator.
 
 pub(crate) mod json;
+pub(crate) mod places;
 pub(crate) mod toml;
 pub(crate) mod yaml;
 
 use std::sync::Arc;
 
+use self::places::{Places, Step};
 use crate::error::Code;
 use crate::eval::Eval;
 use crate::eval::node::{NO_ENV, NO_NODE, Shape};
@@ -33,31 +35,66 @@ pub enum Data {
     Object(Vec<(String, Data)>),
 }
 
-/// The expression that makes a piece of data.
+/// The expression that makes a piece of data; it stands where `at` does.
 pub(crate) fn to_expr(eval: &mut Eval, data: &Data, at: ExprId) -> ExprId {
     let (source, span) =
         eval.program.spans.get(at as usize).copied().unwrap_or_else(|| (u32::MAX, Span::default()));
-    let ir = match data {
-        Data::Null => Ir::Value(Value::Null),
-        Data::Bool(b) => Ir::Value(Value::Bool(*b)),
-        Data::Number(n) => Ir::Value(Value::number(n.clone())),
-        Data::String(s) => Ir::Value(Value::string(s.as_str())),
-        Data::Bytes(b) => Ir::Value(Value::Bytes(b.as_slice().into())),
-        Data::List(items) => {
-            let elements = items.iter().map(|d| ElementIr::Value(to_expr(eval, d, at))).collect();
-            Ir::List(Arc::new(elements))
-        }
-        Data::Object(fields) => {
-            let mut ir = StructIr { has_fields: true, ..Default::default() };
-            for (name, value) in fields {
-                let value = to_expr(eval, value, at);
-                let label = eval.program.labels.string(name);
-                ir.decls.push(DeclIr::Field(label, Constraint::Member, value));
+    Placing { eval, source, places: &Places::default(), path: Vec::new() }.expr(data, span)
+}
+
+/// The expression that makes one document of a data file; its parts stand where they do in the file.
+pub(crate) fn placed_expr(
+    eval: &mut Eval,
+    data: &Data,
+    source: u32,
+    places: &Places,
+    document: usize,
+) -> ExprId {
+    Placing { eval, source, places, path: vec![Step::Index(document)] }.expr(data, Span::default())
+}
+
+struct Placing<'a> {
+    eval: &'a mut Eval,
+    source: u32,
+    places: &'a Places,
+    path: Vec<Step>,
+}
+
+impl Placing<'_> {
+    /// `around` is where the value stands if it is not known better.
+    fn expr(&mut self, data: &Data, around: Span) -> ExprId {
+        let span = self.places.get(&self.path).unwrap_or(around);
+        let ir = match data {
+            Data::Null => Ir::Value(Value::Null),
+            Data::Bool(b) => Ir::Value(Value::Bool(*b)),
+            Data::Number(n) => Ir::Value(Value::number(n.clone())),
+            Data::String(s) => Ir::Value(Value::string(s.as_str())),
+            Data::Bytes(b) => Ir::Value(Value::Bytes(b.as_slice().into())),
+            Data::List(items) => {
+                let items = items.iter().enumerate();
+                let elements =
+                    items.map(|(i, item)| ElementIr::Value(self.below(Step::Index(i), item, span)));
+                Ir::List(Arc::new(elements.collect()))
             }
-            Ir::Struct(Arc::new(ir))
-        }
-    };
-    eval.program.push(ir, source, span)
+            Data::Object(fields) => {
+                let mut ir = StructIr { has_fields: true, ..Default::default() };
+                for (name, value) in fields {
+                    let value = self.below(Step::Key(name.clone()), value, span);
+                    let label = self.eval.program.labels.string(name);
+                    ir.decls.push(DeclIr::Field(label, Constraint::Member, value));
+                }
+                Ir::Struct(Arc::new(ir))
+            }
+        };
+        self.eval.program.push(ir, self.source, span)
+    }
+
+    fn below(&mut self, step: Step, data: &Data, around: Span) -> ExprId {
+        self.path.push(step);
+        let expr = self.expr(data, around);
+        self.path.pop();
+        expr
+    }
 }
 
 /// The value of a piece of data.

@@ -82,11 +82,15 @@ impl Eval {
             let (old, old_at) = clash.unwrap_or((w.kind, at));
             let left = self.program.text(old_at).to_owned();
             let right = self.program.text(at).to_owned();
-            let shorten = |t: &str| t.lines().next().unwrap_or("").chars().take(60).collect::<String>();
+            // a struct of a data file has no text of its own
+            let shorten = |t: &str, kind: Kind| match t.lines().next() {
+                Some(line) => line.chars().take(60).collect(),
+                None => kind.to_string(),
+            };
             let message = format!(
                 "conflicting values {} and {} (mismatched types {old} and {kind})",
-                shorten(&left),
-                shorten(&right)
+                shorten(&left, old),
+                shorten(&right, kind)
             );
             let mut bottom = Bottom::new(Code::Eval, message);
             bottom.at = vec![old_at, at];

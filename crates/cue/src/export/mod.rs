@@ -25,7 +25,7 @@ impl CueOptions {
     /// What `cue eval` shows: everything but hidden fields, defaults taken.
     #[must_use]
     pub fn eval() -> Self {
-        Self { finally: false, definitions: true, hidden: false, optional: false, errors: false }
+        Self { finally: true, definitions: true, hidden: false, optional: false, errors: false }
     }
 
     /// What `cue def` shows.

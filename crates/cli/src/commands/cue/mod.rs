@@ -1,0 +1,211 @@
+//! `cue`: evaluate, export, check and format CUE.
+
+mod files;
+mod sources;
+
+use cue::export::CueOptions;
+use cue::tool::{self, Encoding, Input};
+use cue::{Errors, Options, Value};
+use model::{Code, Diagnostic, Location, code};
+use serde_json::json;
+
+use crate::args::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, InputArgs, VetArgs};
+use crate::report::{Answer, Report};
+use crate::ui::Ui;
+use files::Output;
+use sources::{Instance, Named, instances};
+
+/// What stands between the answers for several packages.
+const SEPARATOR: &str = "// ---\n";
+
+/// Carries out one of the commands.
+pub(super) fn cue(ui: &mut Ui, command: &CueCommand) -> Answer {
+    match command {
+        CueCommand::Eval(args) => eval(ui, args),
+        CueCommand::Export(args) => export(ui, args),
+        CueCommand::Vet(args) => vet(ui, args),
+        CueCommand::Fmt(args) => files::fmt(ui, args),
+        CueCommand::Def(args) => def(ui, args),
+        CueCommand::Import(args) => files::import(ui, args),
+        CueCommand::Std { package } => standard(ui, package.as_deref()),
+    }
+}
+
+fn eval(ui: &mut Ui, args: &EvalArgs) -> Answer {
+    let output = Output::new(ui, args.outfile.as_deref(), args.force, args.out.as_deref(), Encoding::Cue)?;
+    let options = CueOptions {
+        hidden: args.all || args.show_hidden,
+        optional: args.all || args.show_optional,
+        ..CueOptions::eval()
+    };
+    let mut out = Vec::new();
+    for value in values(&args.input, &args.expressions, args.schema.as_deref())? {
+        value.check(args.concrete)?;
+        out.push(match output.encoding {
+            Encoding::Cue => value.said(value.value.to_cue(options))?,
+            encoding => value.said(tool::encode(&value.value, encoding))?,
+        });
+    }
+    output.write(ui, &join(&out, output.encoding))
+}
+
+fn export(ui: &mut Ui, args: &ExportCueArgs) -> Answer {
+    let output = Output::new(ui, args.outfile.as_deref(), args.force, args.out.as_deref(), Encoding::Json)?;
+    let mut out = Vec::new();
+    for value in values(&args.input, &args.expressions, args.schema.as_deref())? {
+        out.push(value.said(tool::encode(&value.value, output.encoding))?);
+    }
+    output.write(ui, &join(&out, output.encoding))
+}
+
+fn def(ui: &mut Ui, args: &DefArgs) -> Answer {
+    let output = Output::new(ui, args.outfile.as_deref(), args.force, Some("cue"), Encoding::Cue)?;
+    let mut out = Vec::new();
+    for value in values(&args.input, &args.expressions, None)? {
+        out.push(value.said(value.value.to_cue(CueOptions::all()))?);
+    }
+    output.write(ui, &join(&out, Encoding::Cue))
+}
+
+fn join(parts: &[String], encoding: Encoding) -> String {
+    match encoding {
+        Encoding::Cue => parts.join(SEPARATOR),
+        Encoding::Yaml => parts.join("---\n"),
+        Encoding::Json | Encoding::Toml | Encoding::Text => parts.concat(),
+    }
+}
+
+/// A value, and the texts it came from, to show in what is said about it.
+struct Sourced {
+    value: Value,
+    sources: Vec<Named>,
+}
+
+impl Sourced {
+    fn said<T>(&self, result: Result<T, Errors>) -> Result<T, Report> {
+        result.map_err(|errors| failed("the value cannot be used", &errors, &self.sources))
+    }
+
+    fn check(&self, concrete: bool) -> Result<(), Report> {
+        if concrete { self.said(self.value.validate(true)) } else { Ok(()) }
+    }
+}
+
+/// Evaluates every package, with its data files unified (each document of them is a value of its own), and picks the
+/// expressions.
+fn values(args: &InputArgs, expressions: &[String], schema: Option<&str>) -> Result<Vec<Sourced>, Report> {
+    let mut out = Vec::new();
+    for instance in instances(args)? {
+        let sources = [instance.files.clone(), instance.data.clone()].concat();
+        let values = evaluated(&instance, args, expressions, schema)
+            .map_err(|errors| failed("the value cannot be made", &errors, &sources))?;
+        out.extend(values.into_iter().map(|value| Sourced { value, sources: sources.clone() }));
+    }
+    Ok(out)
+}
+
+fn evaluated(
+    instance: &Instance,
+    args: &InputArgs,
+    expressions: &[String],
+    schema: Option<&str>,
+) -> Result<Vec<Value>, Errors> {
+    let package = tool::load(&input(instance, args), &instance.module)?;
+    let mut values = vec![match schema {
+        Some(schema) => package.eval_expr(schema)?,
+        None => package,
+    }];
+    for (name, text) in &instance.data {
+        let unified: Result<Vec<_>, _> =
+            values.iter().map(|value| tool::with_data(value, name, text)).collect();
+        values = unified?.into_iter().flatten().collect();
+    }
+    if expressions.is_empty() {
+        return Ok(values);
+    }
+    values.iter().flat_map(|value| expressions.iter().map(|expression| value.eval_expr(expression))).collect()
+}
+
+fn input(instance: &Instance, args: &InputArgs) -> Input {
+    let files = if instance.files.is_empty() && !instance.data.is_empty() {
+        // data alone is a value of its own
+        vec![("data.cue".to_owned(), "_".to_owned())]
+    } else {
+        instance.files.clone()
+    };
+    Input { files, expr: None, options: Options { tags: args.tags.clone(), ..Options::default() } }
+}
+
+fn vet(ui: &mut Ui, args: &VetArgs) -> Answer {
+    for instance in instances(&args.input)? {
+        let sources = [instance.files.clone(), instance.data.clone()].concat();
+        let input = input(&instance, &args.input);
+        tool::vet(&input, &instance.data, args.schema.as_deref(), args.concrete, &instance.module)
+            .map_err(|errors| failed("the values are not what they must be", &errors, &sources))?;
+    }
+    if ui.json {
+        ui.answer_json(&json!({ "valid": true }));
+    }
+    Ok(0)
+}
+
+fn standard(ui: &mut Ui, package: Option<&str>) -> Answer {
+    let mut packages = cue::standard_packages();
+    if let Some(package) = package {
+        packages.retain(|(path, _)| *path == package);
+        if packages.is_empty() {
+            return Err(Report::new(
+                code::general::NOT_FOUND,
+                format!("the standard library has no package {package}"),
+            )
+            .with_hint("aedile cue std"));
+        }
+    }
+    if ui.json {
+        let listed: Vec<_> =
+            packages.iter().map(|(path, members)| json!({ "package": path, "members": members })).collect();
+        ui.answer_json(&json!(listed));
+        return Ok(0);
+    }
+    for (path, members) in &packages {
+        match package {
+            Some(_) => members.iter().for_each(|member| ui.answer(format_args!("{path}.{member}"))),
+            None => ui.answer(path),
+        }
+    }
+    Ok(0)
+}
+
+/// What is wrong, in the form of every error of this program.
+fn failed(what: &str, errors: &Errors, sources: &[Named]) -> Report {
+    let findings = errors.0.iter().map(finding).collect();
+    sources
+        .iter()
+        .fold(Report::findings(what, findings), |report, (name, text)| report.with_source(name, text))
+}
+
+fn finding(error: &cue::Error) -> Diagnostic {
+    let mut places = error.positions.iter().map(|position| Location {
+        file: position.file.to_string(),
+        line: position.line,
+        column: position.column,
+        path: String::new(),
+    });
+    let first = Location { path: error.path.clone(), ..places.next().unwrap_or_default() };
+    let mut finding = Diagnostic::error(code_of(error.code), &error.message, first);
+    finding.related = places.collect();
+    finding.hint.clone_from(&error.hint);
+    finding
+}
+
+fn code_of(code: cue::Code) -> &'static Code {
+    use model::code::cue as codes;
+    match code {
+        cue::Code::Syntax => codes::SYNTAX,
+        cue::Code::Eval | cue::Code::User => codes::CONFLICT,
+        cue::Code::Incomplete => codes::INCOMPLETE,
+        cue::Code::Cycle | cue::Code::StructuralCycle => codes::CYCLE,
+        cue::Code::Compile => codes::REFERENCE,
+        cue::Code::Limit => codes::LIMIT,
+    }
+}

@@ -1,0 +1,165 @@
+//! `cue`: what each command says of a small module, right and wrong.
+
+use crate::harness::{Sandbox, trials};
+
+trials!(
+    cue_eval_export_and_def_show_a_package,
+    cue_vet_points_into_schema_and_data,
+    cue_fmt_changes_checks_and_shows,
+    cue_import_writes_beside_the_data,
+    cue_inputs_that_cannot_be_are_refused,
+    cue_mistakes_have_codes_places_and_exits,
+    cue_standard_library_is_listed,
+    cue_answers_go_to_files_whole_or_not_at_all,
+    cue_reads_nothing_outside_of_its_module,
+);
+
+fn module() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("cue.mod/module.cue", "module: \"example.com/shop\"\nlanguage: version: \"v0.9.0\"\n");
+    sandbox.write(
+        "shop.cue",
+        "package shop\n\nimport \"example.com/shop/ports\"\n\n// A service.\n#Service: {\n\tname!: string\n\
+         \tport:  int & >0 | *ports.web\n\tnote?: string\n}\n\nweb: #Service & {name: \"web\"}\n_secret: 1\n",
+    );
+    sandbox.write("ports/ports.cue", "package ports\n\nweb: 8080\n");
+    sandbox.write("good.yaml", "name: api\nport: 90\n");
+    sandbox
+}
+
+fn cue_eval_export_and_def_show_a_package() {
+    let mut sandbox = module();
+    for args in [
+        &["cue", "eval"][..],
+        &["cue", "eval", "--all"],
+        &["cue", "eval", "-e", "web.port", "-e", "#Service"],
+        &["cue", "eval", "./..."],
+        &["cue", "export"],
+        &["cue", "export", "--out", "yaml", "-e", "web"],
+        &["cue", "export", "--out", "toml", "-e", "web"],
+        &["cue", "export", "--out", "text", "-e", "web.name"],
+        &["cue", "export", "--out", "cue"],
+        &["cue", "export", "-d", "#Service", "good.yaml", "."],
+        &["cue", "def", "-e", "#Service"],
+    ] {
+        assert_eq!(sandbox.run(args).exit, 0, "{args:?}");
+    }
+    let said = sandbox.run_with_input(&["cue", "export", "-"], "a: 1 + 1\n");
+    assert_eq!(said.json()["a"], 2);
+    sandbox.snapshot("cue-show");
+}
+
+fn cue_vet_points_into_schema_and_data() {
+    let mut sandbox = module();
+    sandbox.write("bad.yaml", "name: api\nport: \"x\"\nnots: y\n");
+    sandbox.write("bad.json", "{\n  \"name\": \"é\",\n  \"port\": -1\n}\n");
+    assert_eq!(sandbox.run(&["cue", "vet"]).exit, 0);
+    assert_eq!(sandbox.run(&["cue", "vet", "-d", "#Service", "good.yaml", "."]).exit, 0);
+    assert_eq!(sandbox.run(&["cue", "vet", "-d", "#Service", "bad.yaml", "."]).exit, 1);
+    assert_eq!(sandbox.run(&["cue", "vet", "-d", "#Service", "bad.json", "."]).exit, 1);
+    assert_eq!(sandbox.run(&["cue", "vet", "-d", "#Service", "bad.json", ".", "--json"]).exit, 1);
+    assert_eq!(sandbox.run(&["cue", "vet", "-d", "#Nothing", "good.yaml", "."]).exit, 2);
+    sandbox.snapshot("cue-vet");
+}
+
+fn cue_fmt_changes_checks_and_shows() {
+    let mut sandbox = module();
+    sandbox.write("wild.cue", "package shop\n// kept\nx:{a:1, bcd:   2} // also kept\n");
+    let before = sandbox.files();
+    assert_eq!(sandbox.run(&["cue", "fmt", "--check"]).exit, 1);
+    assert_eq!(sandbox.run(&["cue", "fmt", "--diff"]).exit, 0);
+    assert_eq!(sandbox.files(), before);
+    assert_eq!(sandbox.run(&["cue", "fmt"]).exit, 0);
+    assert_eq!(sandbox.run(&["cue", "fmt", "--check", "./..."]).exit, 0);
+    assert_eq!(sandbox.run_with_input(&["cue", "fmt", "-"], "a:1\n").stdout, "a: 1\n");
+    sandbox.write("wild.cue", "package shop\nx: {\n");
+    assert_eq!(sandbox.run(&["cue", "fmt"]).exit, 2);
+    sandbox.snapshot("cue-fmt");
+}
+
+fn cue_import_writes_beside_the_data() {
+    let mut sandbox = Sandbox::new();
+    sandbox.write("data.json", r#"{"a": {"b-c": [1, 2.5, null]}, "d": "e\nf"}"#);
+    sandbox.write("two.yaml", "a: 1\n---\na: 2\n");
+    assert_eq!(
+        sandbox.run(&["cue", "import", "-o", "-", "-p", "shop", "-l", "x", "-l", "y z", "data.json"]).exit,
+        0
+    );
+    assert_eq!(sandbox.run(&["cue", "import", "data.json", "two.yaml"]).exit, 0);
+    let again = sandbox.run(&["cue", "import", "data.json"]);
+    assert_eq!(again.exit, 1, "{again:?}");
+    assert_eq!(sandbox.run(&["cue", "import", "--force", "data.json"]).exit, 0);
+    assert_eq!(sandbox.run(&["cue", "export", "data.cue"]).json()["a"]["b-c"][1], 2.5);
+    assert_eq!(sandbox.run(&["cue", "export", "two.cue"]).json()[1]["a"], 2);
+    sandbox.snapshot("cue-import");
+}
+
+fn cue_inputs_that_cannot_be_are_refused() {
+    let mut sandbox = module();
+    sandbox.write("two/a.cue", "package a\n");
+    sandbox.write("two/b.cue", "package b\nb: 1\n");
+    sandbox.write("notes.md", "text\n");
+    for args in [
+        &["cue", "eval", "missing"][..],
+        &["cue", "eval", "missing.cue"],
+        &["cue", "eval", "notes.md"],
+        &["cue", "eval", "two"],
+        &["cue", "eval", "two:c"],
+        &["cue", "eval", "two", "shop.cue"],
+        &["cue", "export", "--out", "xml"],
+    ] {
+        assert_eq!(sandbox.run(args).exit, 2, "{args:?}");
+    }
+    assert_eq!(sandbox.run(&["cue", "export", "two:b"]).json()["b"], 1);
+    assert_eq!(sandbox.run(&["cue", "export", "-p", "b", "two"]).json()["b"], 1);
+    sandbox.snapshot("cue-refused");
+}
+
+fn cue_mistakes_have_codes_places_and_exits() {
+    let mut sandbox = Sandbox::new();
+    for (name, text, exit) in [
+        ("syntax.cue", "a: {\n\tb: [1, 2\n}\n", 2),
+        ("name.cue", "a: b\n", 2),
+        ("import.cue", "import \"example.org/nothing\"\n\na: nothing.b\n", 2),
+        ("standard.cue", "import \"strngs\"\n\na: strngs.ToUpper(\"x\")\n", 2),
+        ("conflict.cue", "a: int\n\na: \"x\"\nb: 1 & 2\n", 1),
+        ("closed.cue", "#A: {name: string}\na: #A & {nmae: \"x\"}\n", 1),
+        ("open.cue", "a: int\nb: string\n", 1),
+        ("loop.cue", "a: {b: a}\n", 1),
+    ] {
+        sandbox.write(name, text);
+        let said = sandbox.run(&["cue", "export", name]);
+        assert_eq!(said.exit, exit, "{name}: {said:?}");
+    }
+    sandbox.snapshot("cue-mistakes");
+}
+
+fn cue_standard_library_is_listed() {
+    let mut sandbox = Sandbox::new();
+    let said = sandbox.run(&["cue", "std"]);
+    assert!(said.stdout.lines().any(|line| line == "encoding/json"), "{said:?}");
+    let said = sandbox.run(&["cue", "std", "strings"]);
+    assert!(said.stdout.lines().any(|line| line == "strings.ToUpper"), "{said:?}");
+    assert_eq!(sandbox.run(&["cue", "std", "nothing"]).exit, 1);
+}
+
+fn cue_answers_go_to_files_whole_or_not_at_all() {
+    let mut sandbox = module();
+    assert_eq!(sandbox.run(&["cue", "export", "-o", "out.yaml"]).exit, 0);
+    let written = fs_err::read_to_string(sandbox.root().join("out.yaml")).unwrap();
+    assert_eq!(written, "web:\n  name: web\n  port: 8080\n");
+    assert_eq!(sandbox.run(&["cue", "export", "-o", "out.yaml"]).exit, 1);
+    let before = sandbox.files();
+    assert_eq!(sandbox.run(&["cue", "export", "-e", "#Service", "-f", "-o", "out.yaml"]).exit, 1);
+    assert_eq!(sandbox.files(), before);
+    assert_eq!(sandbox.run(&["cue", "export", "-f", "-o", "out.yaml"]).exit, 0);
+}
+
+fn cue_reads_nothing_outside_of_its_module() {
+    let mut sandbox = module();
+    sandbox.write("bad/bad.cue", "package bad\n\nimport \"example.com/shop/out\"\n\na: out.x\n");
+    std::os::unix::fs::symlink("/etc", sandbox.root().join("out")).unwrap();
+    let said = sandbox.run(&["cue", "export", "./bad"]);
+    assert_eq!(said.exit, 2, "{said:?}");
+    assert!(said.stderr.contains("outside of the module"), "{said:?}");
+}
