@@ -3,6 +3,7 @@
 //! A check is a function from the [`Tree`] to [`Finding`]s. It never changes a file. Each has a test that shows it
 //! firing, because a check that cannot fail is worse than none.
 
+mod acceptance;
 mod allowed;
 mod code;
 mod docs;
@@ -63,6 +64,7 @@ const CHECKS: &[Check] = &[
     text::check,
     text::untracked,
     words::check,
+    acceptance::check,
 ];
 
 /// Every broken rule of the tree, in order of place.

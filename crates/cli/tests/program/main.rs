@@ -13,6 +13,7 @@
 
 mod crash;
 mod doubles;
+mod facts;
 mod outside;
 mod rituals;
 mod rough;
