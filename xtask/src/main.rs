@@ -4,6 +4,7 @@
 //! it is missing from this build, the task is handed to `cargo run --features FEATURE` with the same arguments.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
+mod bench;
 mod conformance;
 mod guests;
 mod tidy;
@@ -76,9 +77,9 @@ const TASKS: &[Task] = &[
     },
     Task {
         words: &["bench"],
-        arguments: "CRATE [ARGS]",
-        does: "run a crate's benchmarks",
-        run: Run::Cargo(&["bench", "-p"]),
+        arguments: "[PART...]",
+        does: "measure what docs/performance.md has rows for, peers included where they can be had",
+        run: Run::Here(bench::run),
     },
 ];
 
