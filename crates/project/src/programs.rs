@@ -17,6 +17,9 @@ use crate::{Project, ProjectError, limits};
 /// The word of a workflow in the journal.
 pub const KIND: &str = "workflow";
 
+/// Name of the workflows that listen for what starts others.
+const LISTENER: &str = "schedule-listener";
+
 /// Digests of actions by `name@version`.
 type Pins = BTreeMap<String, Digest>;
 
@@ -73,6 +76,30 @@ impl WorkflowPrograms {
         self.keep(key(digest, &definition.actions), &workflow);
         let warnings = findings.into_iter().filter(|finding| finding.severity == Severity::Warning).collect();
         Ok(Document { workflow, definition, warnings })
+    }
+
+    /// What listens for the events that start a workflow (`schedule.on`): a workflow of its own, whose output is the list of
+    /// the events, as they came.
+    pub fn listener(&self, document: &Document) -> Result<Definition, ProjectError> {
+        let header = &document.workflow.header;
+        let shown = document.definition.program.source.as_deref().unwrap_or(&header.name);
+        let written = crate::text::value(&document.definition.text, shown)?;
+        let mut listener = serde_json::json!({
+            "document": {
+                "dsl": written["document"]["dsl"],
+                "namespace": header.namespace,
+                "name": LISTENER,
+                "version": header.version,
+                "title": format!("Waits for the events that start {}", document.definition.program.name),
+            },
+            "do": [{ "hear": { "listen": { "to": written["schedule"]["on"], "read": "envelope" } } }],
+        });
+        for member in ["use", "evaluate"] {
+            if let Some(value) = written.get(member) {
+                listener[member] = value.clone();
+            }
+        }
+        Ok(self.read(shown, &listener.to_string())?.definition)
     }
 
     /// Reads one of the project's files, relative to its directory.

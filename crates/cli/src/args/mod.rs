@@ -98,6 +98,8 @@ pub enum Command {
     /// List, show and steer runs
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// List the workflows that start by themselves, and when
+    Schedules,
     /// Say yes to what waits for approval
     Approve(DecideArgs),
     /// Say no to what waits for approval

@@ -11,7 +11,7 @@ use clap::Args;
 )]
 pub struct RunArgs {
     /// File of a workflow, or the name of one of the project's
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "scheduled"])]
     pub workflow: Option<String>,
     /// A member of the input; the value is JSON where it parses as such, and a text otherwise
     #[arg(short, long = "set", value_name = "KEY=VALUE", conflicts_with_all = ["input", "resume", "batch"])]
@@ -43,4 +43,7 @@ pub struct RunArgs {
     /// A key of your own: the same key names the same run, however often it is submitted
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// Keep the workflow's own schedule until Ctrl-C: start a run whenever it says so; all of the project's when none is named
+    #[arg(long, conflicts_with_all = ["resume", "batch", "detach", "timeout", "approve_as", "act_as", "idempotency_key"])]
+    pub scheduled: bool,
 }

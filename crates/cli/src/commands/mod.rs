@@ -16,6 +16,7 @@ mod proof;
 mod questions;
 mod run;
 mod runs;
+mod schedules;
 mod status;
 mod steer;
 mod validate;
@@ -40,6 +41,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Fmt(args) => validate::fmt(ui, world, &cli.global, args),
         Command::Run(args) => run::run(ui, world, &cli.global, args),
         Command::Runs(command) => runs_command(ui, world, &here()?, command),
+        Command::Schedules => schedules::list(ui, world, &here()?),
         Command::Approve(args) => decide::decide(ui, world, &here()?, args, true),
         Command::Deny(args) => decide::decide(ui, world, &here()?, args, false),
         Command::Approvals(ApprovalsCommand::List { all }) => approvals::list(ui, world, &here()?, *all),

@@ -17,14 +17,17 @@ use crate::report::{Answer, Report, finding_text};
 use crate::ui::{COMMAND, DIM, Ui};
 
 /// What is to be run, and where.
-struct Task {
-    place: Place,
-    rules: Rules,
-    document: Document,
+pub(super) struct Task {
+    pub(super) place: Place,
+    pub(super) rules: Rules,
+    pub(super) document: Document,
 }
 
 /// Runs a workflow, a batch of them, or goes on with a run.
 pub(super) fn run(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -> Answer {
+    if args.scheduled {
+        return super::schedules::keep(ui, world, global, args);
+    }
     if let Some(run) = &args.resume {
         return resume(ui, world, global, args, run);
     }
@@ -47,7 +50,7 @@ pub(super) fn run(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -
 }
 
 /// Finds the workflow and the place it runs in. Writes nothing.
-fn find(world: &World, global: &Global, named: &str) -> Result<Task, Report> {
+pub(super) fn find(world: &World, global: &Global, named: &str) -> Result<Task, Report> {
     let path = Path::new(named);
     let is_file = path.is_file() || path.components().count() > 1 || has_extension(path);
     if !is_file {
@@ -82,7 +85,7 @@ fn place_of(world: &World, global: &Global, file: &Path) -> Result<Place, Report
 }
 
 /// The input that the arguments say.
-fn input(args: &RunArgs) -> Result<Value, Report> {
+pub(super) fn input(args: &RunArgs) -> Result<Value, Report> {
     if let Some(file) = &args.input {
         return document(file);
     }
@@ -117,7 +120,7 @@ pub(super) fn document(file: &Path) -> Result<Value, Report> {
 }
 
 /// Refuses an input that does not match the workflow's schema, before anything is written.
-fn check(document: &Document, input: &Value) -> Result<(), Report> {
+pub(super) fn check(document: &Document, input: &Value) -> Result<(), Report> {
     let Err(errors) = document.workflow.check_input(input) else { return Ok(()) };
     let location = Location { file: "input".to_owned(), ..Location::default() };
     let findings = errors
@@ -128,7 +131,7 @@ fn check(document: &Document, input: &Value) -> Result<(), Report> {
 }
 
 /// Refuses a workflow whose secrets are not there.
-fn check_secrets(workshop: &Workshop, document: &Document) -> Result<(), Report> {
+pub(super) fn check_secrets(workshop: &Workshop, document: &Document) -> Result<(), Report> {
     for name in &document.workflow.uses.secrets {
         if let Err(error) = workshop.secrets.reveal(name) {
             return Err(Report::new(code::workflow::MISSING_SECRET, error.to_string()));

@@ -14,6 +14,7 @@ mod harness;
 mod programs;
 mod proving;
 mod running;
+mod schedules;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         examples::trials(),
         programs::trials(),
         cue::trials(),
+        schedules::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -1,0 +1,347 @@
+//! `run --scheduled` and `schedules`: workflows that start by themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::EngineError;
+use engine::schedules::{Next, Scheduled, Standing, Trigger, standing};
+use engine::state::Status;
+use model::time::rfc3339;
+use model::{RunId, Timestamp, code};
+use project::{Document, Place, Rules, Workshop};
+use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use workflow::schedule::Schedule;
+
+use super::here::Here;
+use super::machine;
+use super::run::{Task, check, check_secrets, find, input};
+use crate::World;
+use crate::args::{Global, RunArgs};
+use crate::report::{Answer, Report, finding_text};
+use crate::ui::{BAD, COMMAND, DIM, GOOD, STRONG, Ui, WARN};
+use crate::views::table::{Table, plain};
+use crate::views::time::relative;
+
+/// Starts that wait to be shown.
+const NEWS_MAX: usize = 1_024;
+/// How often what was told, and trouble, is looked for.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long runs under way may go on after Ctrl-C. What is not done by then goes on at the next start.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Keeps schedules until Ctrl-C, or until they have no start any more.
+pub(super) fn keep(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -> Answer {
+    let (place, rules, documents) = wanted(ui, world, global, args)?;
+    let given = input(args)?;
+    let mut kept = Vec::with_capacity(documents.len());
+    for document in &documents {
+        kept.push(scheduled(&rules, document, &given)?);
+    }
+    super::runtime()?.block_on(async {
+        let signals = Signals::new()?;
+        let workshop = Arc::new(Workshop::open(&place, &machine(world))?);
+        for document in &documents {
+            check_secrets(&workshop, document)?;
+            let name = &document.definition.program.name;
+            ui.note(format_args!("keeping {STRONG}{name}{STRONG:#}  {}", when(document)));
+        }
+        ui.note(format_args!("{DIM}Ctrl-C ends it{DIM:#}"));
+        Keeping::new(workshop, kept).until_the_end(ui, world, signals).await
+    })
+}
+
+/// The workflows that are to be kept: the one that is named, or all of the project that have a schedule.
+fn wanted(
+    ui: &mut Ui,
+    world: &World,
+    global: &Global,
+    args: &RunArgs,
+) -> Result<(Place, Rules, Vec<Document>), Report> {
+    if let Some(named) = &args.workflow {
+        let Task { place, rules, document } = find(world, global, named)?;
+        for warning in &document.warnings {
+            ui.note(finding_text(warning, Some(&document.definition.text)).trim_end());
+        }
+        if document.workflow.schedule.is_none() {
+            let what = format!("the workflow {} has no `schedule`", document.definition.program.name);
+            return Err(
+                Report::new(code::workflow::MISSING_FIELD, what).with_hint(format!("aedile run {named}"))
+            );
+        }
+        return Ok((place, rules, vec![document]));
+    }
+    let here = Here::find(world, global)?;
+    let rules = Rules::read(&here.place)?;
+    let documents = with_schedule(ui, &here.place, &rules)?;
+    if documents.is_empty() {
+        let what = "no workflow of this project has a `schedule`";
+        return Err(Report::new(code::workflow::MISSING_FIELD, what).with_hint("aedile run WORKFLOW"));
+    }
+    Ok((here.place, rules, documents))
+}
+
+/// The project's workflows that have a schedule. One that cannot be read is named and left out.
+fn with_schedule(ui: &mut Ui, place: &Place, rules: &Rules) -> Result<Vec<Document>, Report> {
+    let Some(project) = &place.project else { return Ok(Vec::new()) };
+    let mut documents = Vec::new();
+    for file in project.workflow_files()? {
+        match rules.programs.read_file(project, &file) {
+            Ok(document) if document.workflow.schedule.is_some() => documents.push(document),
+            Ok(_) => {}
+            Err(error) => {
+                let file = file.display();
+                ui.complain(format_args!("{WARN}warning{WARN:#}: {file} is left out: {error}"));
+            }
+        }
+    }
+    Ok(documents)
+}
+
+/// What the engine keeps.
+fn scheduled(rules: &Rules, document: &Document, given: &Value) -> Result<Scheduled, Report> {
+    let workflow = Arc::clone(&document.workflow);
+    let next: Next = Arc::new(move |last| workflow.schedule.as_ref()?.next(last));
+    let trigger = match &document.workflow.schedule {
+        Some(Schedule::On(_)) => Trigger::Events(Box::new(rules.programs.listener(document)?)),
+        Some(Schedule::After(_)) => Trigger::End(next),
+        _ => Trigger::Start(next),
+    };
+    let by_events = matches!(trigger, Trigger::Events(_));
+    if !by_events {
+        check(document, given)?;
+    } else if given.as_object().is_none_or(|members| !members.is_empty()) {
+        return Err(Report::usage("a workflow that events start has the events as its input"));
+    }
+    Ok(Scheduled { definition: document.definition.clone(), trigger, input: given.clone() })
+}
+
+/// Ctrl-C, and what service managers send.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Report> {
+        let hear = |kind| {
+            signal(kind)
+                .map_err(|error| Report::internal("signals cannot be heard").caused_by(error.to_string()))
+        };
+        Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())? })
+    }
+
+    async fn one(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+type Kept = (String, Result<(), EngineError>);
+type Ended = (String, RunId, Result<Status, EngineError>);
+
+/// Schedules that are kept, and the runs they started.
+struct Keeping {
+    workshop: Arc<Workshop>,
+    keepers: JoinSet<Kept>,
+    runs: JoinSet<Ended>,
+    under_way: Vec<RunId>,
+    news: mpsc::Receiver<(String, RunId)>,
+}
+
+impl Keeping {
+    fn new(workshop: Arc<Workshop>, schedules: Vec<Scheduled>) -> Self {
+        let (tell, news) = mpsc::channel(NEWS_MAX);
+        let mut keepers = JoinSet::new();
+        for scheduled in schedules {
+            let (workshop, tell) = (Arc::clone(&workshop), tell.clone());
+            keepers.spawn(async move {
+                let name = scheduled.definition.program.name.clone();
+                // a start that is not shown has happened all the same
+                let started = |run| drop(tell.try_send((name.clone(), run)));
+                let kept = workshop.engine.keep(&scheduled, started).await;
+                (name, kept)
+            });
+        }
+        Self { workshop, keepers, runs: JoinSet::new(), under_way: Vec::new(), news }
+    }
+
+    async fn until_the_end(mut self, ui: &mut Ui, world: &World, mut signals: Signals) -> Answer {
+        let mut trouble = self.workshop.engine.trouble();
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.one() => break,
+                Some((name, run)) = self.news.recv() => self.started(ui, name, run),
+                Some(ended) = self.runs.join_next() => self.ended(ui, ended)?,
+                Some(kept) = self.keepers.join_next() => {
+                    let (name, kept) = kept.map_err(|error| died(&error))?;
+                    kept.map_err(|error| Report::from(error).caused_by(format!("the schedule of {name} is not kept")))?;
+                    ui.note(format_args!("{name} has no further start"));
+                }
+                changed = trouble.changed() => {
+                    if changed.is_ok() && let Some(text) = trouble.borrow().clone() {
+                        ui.complain(format_args!("{WARN}trouble{WARN:#}    {text}"));
+                    }
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            told(ui, world);
+            if self.keepers.is_empty() && self.runs.is_empty() && self.news.is_empty() {
+                return Ok(0);
+            }
+        }
+        self.wind_up(ui, world, signals).await
+    }
+
+    /// No more starts; what is being done is finished, unless it takes long or a second Ctrl-C comes.
+    async fn wind_up(mut self, ui: &mut Ui, world: &World, mut signals: Signals) -> Answer {
+        self.keepers.shutdown().await;
+        while let Ok((name, run)) = self.news.try_recv() {
+            self.started(ui, name, run);
+        }
+        let ends = tokio::time::Instant::now() + GRACE;
+        while !self.runs.is_empty() && !self.all_wait()? {
+            tokio::select! {
+                Some(ended) = self.runs.join_next() => self.ended(ui, ended)?,
+                () = signals.one() => break,
+                () = tokio::time::sleep_until(ends) => break,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        told(ui, world);
+        if !self.under_way.is_empty() {
+            let runs = crate::views::table::count(self.under_way.len(), "run");
+            ui.note(format_args!("{runs} not ended; they go on when an engine runs again"));
+        }
+        ui.note("no schedule is kept any more");
+        Ok(0)
+    }
+
+    /// Whether every run waits for something: a person, a timer, an event.
+    fn all_wait(&self) -> Result<bool, Report> {
+        for run in &self.under_way {
+            let row = self.workshop.journal.run(*run)?;
+            if row.is_some_and(|row| row.waiting_on.is_none()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn started(&mut self, ui: &mut Ui, name: String, run: RunId) {
+        if ui.json {
+            ui.answer_json_line(&json!({ "run": run, "workflow": name, "status": "started" }));
+        } else {
+            ui.note(format_args!("started    {run}  {name}"));
+        }
+        self.under_way.push(run);
+        let workshop = Arc::clone(&self.workshop);
+        self.runs.spawn(async move { (name, run, workshop.engine.wait_anywhere(run).await) });
+    }
+
+    fn ended(&mut self, ui: &mut Ui, ended: Result<Ended, JoinError>) -> Result<(), Report> {
+        let (name, run, status) = ended.map_err(|error| died(&error))?;
+        self.under_way.retain(|one| *one != run);
+        let (word, style, output, problem) = match status? {
+            Status::Completed { output } => ("completed", GOOD, output, None),
+            Status::Failed { problem } => ("failed", BAD, Value::Null, Some(problem)),
+            _ => ("cancelled", WARN, Value::Null, None),
+        };
+        if ui.json {
+            ui.answer_json_line(&json!({
+                "run": run, "workflow": name, "status": word, "output": output, "problem": problem,
+            }));
+            return Ok(());
+        }
+        ui.answer(format_args!("{style}{word:<9}{style:#}  {run}  {name}"));
+        if let Some(problem) = problem {
+            ui.note(format_args!("           {}", plain(&problem.to_string())));
+        }
+        Ok(())
+    }
+}
+
+fn died(error: &JoinError) -> Report {
+    Report::internal("what keeps a schedule ended by itself").caused_by(error.to_string())
+}
+
+fn told(ui: &mut Ui, world: &World) {
+    for line in world.told.take() {
+        ui.note(format_args!("{WARN}told{WARN:#}       {}", plain(&line)));
+    }
+}
+
+/// The schedule as the document has it.
+fn when(document: &Document) -> String {
+    let written = project::text::value(&document.definition.text, "workflow").unwrap_or_default();
+    let Some((key, value)) = written["schedule"].as_object().and_then(|members| members.iter().next()) else {
+        return String::new();
+    };
+    match value {
+        _ if key == "on" => "on events".to_owned(),
+        Value::String(text) => format!("{key} {text}"),
+        other => format!("{key} {other}"),
+    }
+}
+
+/// Lists the project's schedules. Writes nothing.
+pub(super) fn list(ui: &mut Ui, world: &World, here: &Here) -> Answer {
+    let rules = Rules::read(&here.place)?;
+    let documents = with_schedule(ui, &here.place, &rules)?;
+    let journal = here.journal_if_any()?;
+    let now = world.clock.now();
+    let mut table = Table::new(&["WORKFLOW", "WHEN", "LAST", "NEXT"]);
+    let mut rows = Vec::new();
+    for document in &documents {
+        let name = &document.definition.program.name;
+        let stands = match &journal {
+            Some(journal) => standing(journal, name)?,
+            None => None,
+        };
+        let next = next(document, stands, now);
+        let started = stands.and_then(|stands| stands.run.map(|run| (run, stands.last)));
+        let shown = match (next, &document.workflow.schedule) {
+            (Some(at), _) if at <= now => "as soon as it is kept".to_owned(),
+            (Some(at), _) => relative(at, now),
+            (None, Some(Schedule::On(_))) => "when its events come".to_owned(),
+            (None, Some(Schedule::After(_))) => "after its run has ended".to_owned(),
+            (None, _) => "never".to_owned(),
+        };
+        let last = started.map_or_else(|| "never".to_owned(), |(_, at)| relative(at, now));
+        table.row([name.clone(), when(document), last, shown]);
+        rows.push(json!({
+            "workflow": name,
+            "when": when(document),
+            "lastRun": started.map(|(run, _)| run),
+            "lastStart": started.map(|(_, at)| rfc3339(at)),
+            "nextStart": next.map(rfc3339),
+        }));
+    }
+    if ui.json {
+        ui.answer_json(&json!({ "environment": here.place.environment, "schedules": rows }));
+        return Ok(0);
+    }
+    if rows.is_empty() {
+        ui.note("no workflow of this project has a `schedule`");
+        return Ok(0);
+    }
+    for line in table.lines(ui.width) {
+        ui.answer(line);
+    }
+    ui.note(format_args!("\nkeep them with: {COMMAND}aedile run --scheduled{COMMAND:#}"));
+    Ok(0)
+}
+
+/// The next start by time, as far as it is known; counted from now where nobody ever kept the schedule.
+fn next(document: &Document, stands: Option<Standing>, now: Timestamp) -> Option<Timestamp> {
+    let schedule = document.workflow.schedule.as_ref()?;
+    match (schedule, stands) {
+        (Schedule::After(_), Some(Standing { run: Some(_), .. })) => None,
+        (_, stands) => schedule.next(stands.map_or(now, |stands| stands.last)),
+    }
+}
