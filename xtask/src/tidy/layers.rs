@@ -11,7 +11,7 @@ use super::tree::Tree;
 pub(super) const LAYERS: &[(u8, &[&str])] = &[
     (0, &["model"]),
     (1, &["cue", "policy", "workflow", "plan", "journal"]),
-    (2, &["engine"]),
+    (2, &["engine", "runner"]),
     (3, &["store", "sandbox", "calls", "host"]),
     (5, &["project"]),
     (6, &["cli"]),

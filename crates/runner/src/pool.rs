@@ -1,0 +1,64 @@
+//! Threads for commands: started when needed, never more than the limit.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::control::lock;
+use crate::limits::WORKERS;
+
+type Task = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct State {
+    tasks: VecDeque<Task>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+/// A pool. Dropping it lets idle threads end; busy ones end after their task.
+pub(crate) struct Pool {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Pool {
+    pub(crate) fn new() -> Self {
+        Self { shared: Arc::default() }
+    }
+
+    pub(crate) fn run(&self, task: impl FnOnce() + Send + 'static) {
+        let mut state = lock(&self.shared.0);
+        state.tasks.push_back(Box::new(task));
+        if state.idle < state.tasks.len() && state.threads < WORKERS {
+            state.threads += 1;
+            let shared = Arc::clone(&self.shared);
+            std::thread::spawn(move || work(&shared));
+        }
+        drop(state);
+        self.shared.1.notify_one();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        lock(&self.shared.0).closed = true;
+        self.shared.1.notify_all();
+    }
+}
+
+fn work(shared: &(Mutex<State>, Condvar)) {
+    let mut state = lock(&shared.0);
+    loop {
+        if let Some(task) = state.tasks.pop_front() {
+            drop(state);
+            task();
+            state = lock(&shared.0);
+        } else if state.closed {
+            return;
+        } else {
+            state.idle += 1;
+            state = shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+}
