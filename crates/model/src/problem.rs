@@ -26,6 +26,9 @@ pub struct Problem {
     /// Aedile's stable code, where the problem has one (`E0401`); an extension member in RFC 9457's terms.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<String>,
+    /// How long the other side asked to be left alone, in milliseconds; an extension member, too.
+    #[serde(rename = "retryAfterMs", skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_ms: Option<u64>,
 }
 
 macro_rules! standard {
@@ -39,6 +42,7 @@ macro_rules! standard {
                 detail: Some(detail.into()),
                 instance: None,
                 code: None,
+                retry_after_ms: None,
             }
         }
     )*};

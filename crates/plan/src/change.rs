@@ -227,6 +227,9 @@ pub struct Change {
     /// What it comes after.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Edge>,
+    /// The instances it depends on as declared, for the record that a later deletion is ordered by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends: Vec<Instance>,
     /// What it was planned on.
     pub basis: Fingerprint,
     /// Where it is declared.

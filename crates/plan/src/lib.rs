@@ -44,6 +44,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod apply;
 mod build;
 mod change;
 mod desired;
@@ -59,8 +60,10 @@ mod observed;
 mod render;
 pub mod schema;
 mod stale;
+mod undo;
 mod value;
 
+pub use apply::Apply;
 pub use build::{Header, plan};
 pub use change::{
     Change, Edge, Field, FieldCause, Fingerprint, Handler, Junction, Operation, PlannedCheck, Reason,
@@ -73,4 +76,5 @@ pub use name::{Host, Instance, Name, NameError, ResourceId, TypeName, nearest};
 pub use observed::{Applied, Observed, World};
 pub use schema::Schemas;
 pub use stale::{Moved, Now, Stale};
+pub use undo::{NotUndoable, Undo, undo};
 pub use value::{Held, OutputRef, Seal, SealingKey, Term, Values, output_reference};

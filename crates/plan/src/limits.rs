@@ -4,6 +4,8 @@
 pub const INSTANCES_MAX: usize = 500_000;
 /// Most dependencies of all instances together.
 pub const DEPENDENCIES_MAX: usize = 4_000_000;
+/// Most instances on other hosts that are remembered for one dependency. More of them do not order a later deletion.
+pub const DEPENDS_ELSEWHERE_MAX: u32 = 64;
 /// Longest resource id in bytes.
 pub const RESOURCE_ID_BYTES_MAX: usize = 256;
 /// Longest host name in bytes (RFC 1035, section 2.3.4).

@@ -105,7 +105,11 @@ impl Driver {
                 );
             }
             Err(failure) => {
-                let problem = failure.problem.at(pointer_of(&step));
+                let mut problem = failure.problem.at(pointer_of(&step));
+                if let FailureClass::Throttled { retry_after: Some(after) } = failure.class {
+                    // programs decide on retries, and the problem is all they see
+                    problem.retry_after_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+                }
                 let fault = StepFault { step, name, task, problem, verdict: None };
                 self.emit(actor, journal::Event::Step(StepEvent::Failed(fault)));
             }

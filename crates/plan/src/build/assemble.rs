@@ -7,7 +7,8 @@ use model::{EffectClass, Reversibility};
 use super::{Builder, Vertex};
 use crate::change::{Change, Edge, Fingerprint, Handler, Operation, Reason};
 use crate::diff::Draft;
-use crate::name::Name;
+use crate::limits;
+use crate::name::{Instance, Name};
 use crate::observed::Applied;
 use crate::schema::{Nature, TypeSchema};
 use crate::value::{Held, Term, Values};
@@ -61,9 +62,26 @@ impl Builder<'_> {
             create_first: draft.create_first,
             effect: nature.effect,
             after,
+            depends: if operation == Operation::Delete { Vec::new() } else { self.depends(at) },
             basis: draft.basis.take().unwrap_or_else(no_basis),
             place: Some(resource.place.clone()),
         }
+    }
+
+    /// What an instance depends on: on its host, or every instance where there is none on it.
+    fn depends(&self, at: u32) -> Vec<Instance> {
+        let host = self.expanded.instances[at as usize].host;
+        let mut depends = Vec::new();
+        for needs in &self.expanded.resource_of(at).needs {
+            let other = &self.expanded.declared[needs.on as usize];
+            if let Some(same_host) = self.expanded.on_host(needs.on, host) {
+                depends.push(self.expanded.name_of(same_host));
+            } else {
+                let shown = other.count.min(limits::DEPENDS_ELSEWHERE_MAX);
+                depends.extend((other.first..other.first + shown).map(|one| self.expanded.name_of(one)));
+            }
+        }
+        depends
     }
 
     fn change_disposed(&mut self, at: u32, after: Vec<Edge>) -> Change {
@@ -83,6 +101,7 @@ impl Builder<'_> {
             effect: schema.delete.effect,
             reversibility: schema.delete.reversibility,
             after,
+            depends: Vec::new(),
             basis: draft.basis.unwrap_or_else(no_basis),
             place: Some(resource.place.clone()),
         }
@@ -118,8 +137,7 @@ impl Builder<'_> {
     fn change_removed(&mut self, at: u32, after: Vec<Edge>) -> Change {
         let (instance, applied, draft) = &mut self.removed[at as usize];
         let operation = draft.operation.unwrap_or(Operation::Blocked);
-        let nature =
-            self.schemas.find(&applied.kind).map_or(UNKNOWN, |(_, schema)| nature(schema, operation, false));
+        let nature = nature_of(self.schemas.find(&applied.kind).map(|(_, schema)| schema), operation);
         Change {
             instance: instance.clone(),
             kind: applied.kind.clone(),
@@ -133,6 +151,7 @@ impl Builder<'_> {
             effect: nature.effect,
             reversibility: nature.reversibility,
             after,
+            depends: Vec::new(),
             basis: draft.basis.take().unwrap_or_else(no_basis),
             place: None,
         }
@@ -190,6 +209,11 @@ fn no_basis() -> Fingerprint {
 
 fn terms(attributes: &BTreeMap<Name, Held>) -> BTreeMap<Name, Term> {
     attributes.iter().map(|(name, held)| (name.clone(), held.into())).collect()
+}
+
+/// What an operation of a type is like when nothing is known of the type: the worst.
+pub(crate) fn nature_of(schema: Option<&TypeSchema>, operation: Operation) -> Nature {
+    schema.map_or(UNKNOWN, |schema| nature(schema, operation, false))
 }
 
 /// What an operation of a type is like; a replacement is as bad as the worse of its halves.

@@ -1,7 +1,7 @@
 //! From drafts to a plan: the graph, what is left out of it, and the sums.
 
-mod assemble;
-mod sums;
+pub(crate) mod assemble;
+pub(crate) mod sums;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod apply;
 mod diff;
+mod driver;
 mod file;
 mod graph;
 mod schema;
 mod secrets;
 mod support;
+mod undo;

@@ -54,6 +54,7 @@ fn problem(name: &str, status: u16, title: &str, detail: String) -> Problem {
         detail: Some(detail),
         instance: None,
         code: None,
+        retry_after_ms: None,
     }
 }
 

@@ -52,6 +52,7 @@ impl Execution {
                 detail: text("detail"),
                 instance: text("instance"),
                 code: None,
+                retry_after_ms: None,
             },
             _ => Problem::configuration(
                 "an error to raise needs a `type` that is a text and a `status` that is a number",

@@ -1,0 +1,187 @@
+//! From a step of the plan to an action.
+
+use std::sync::Arc;
+
+use model::{Action, Capability, Digest, EffectClass, Problem, Reversibility};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Apply, Role};
+use crate::change::Operation;
+use crate::name::{Host, Instance, Name, ResourceId, TypeName};
+use crate::value::{OutputRef, Term, Values, has_reference, substitute};
+
+/// What every action of a plan begins with; the operation follows (`resource.create`).
+pub const KIND_PREFIX: &str = "resource.";
+/// Runs a handler.
+pub const KIND_HANDLE: &str = "resource.handle";
+/// Tests a host.
+pub const KIND_CHECK: &str = "resource.check";
+
+/// The input of every action of a plan. A performer answers with `{"changed": bool, "attributes": {..}}`: whether anything
+/// was changed (`true` when left out), and the attributes as they are now, from which references are filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResourceInput {
+    /// Digest of the plan.
+    pub plan: Digest,
+    /// Where.
+    pub host: Host,
+    /// What.
+    pub resource: ResourceId,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: TypeName,
+    /// Exact version of its provider.
+    pub provider: String,
+    /// What it is to be; secrets as references, everything else filled in.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub desired: Values,
+    /// What was applied last, for what is deleted or replaced; what was there, for the attributes that are updated.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub prior: std::collections::BTreeMap<Name, Term>,
+    /// The attributes to change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Name>,
+    /// The handler to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handler: Option<Name>,
+    /// The name its record had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<Instance>,
+    /// Whether only the new one is made now; the old one goes with a later `resource.dispose`.
+    #[serde(default, skip_serializing_if = "crate::change::is_false")]
+    pub create_first: bool,
+    /// What it depends on, for the record that a later deletion is ordered by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends: Vec<Instance>,
+}
+
+/// What differs from step to step.
+struct Nature {
+    kind: String,
+    effect: EffectClass,
+    reversibility: Reversibility,
+}
+
+impl Apply {
+    /// The action of a unit, its references filled in.
+    pub(super) fn action(&self, unit: u32) -> Result<Action, Problem> {
+        let plan = Arc::clone(&self.plan);
+        let (nature, mut input) = match self.units[unit as usize].role {
+            Role::Change(at) => {
+                let change = &plan.changes[at as usize];
+                let mut input = self.input(&change.instance, &change.kind);
+                input.desired = self.filled(&change.instance, &change.desired)?;
+                input.prior.clone_from(&change.prior);
+                for field in &change.fields {
+                    input.prior.entry(field.name.clone()).or_insert_with(|| field.before.clone());
+                }
+                input.fields = change.fields.iter().map(|field| field.name.clone()).collect();
+                input.moved_from.clone_from(&change.moved_from);
+                input.create_first = change.create_first;
+                input.depends.clone_from(&change.depends);
+                let kind = format!("{KIND_PREFIX}{}", change.operation);
+                (Nature { kind, effect: change.effect, reversibility: change.reversibility }, input)
+            }
+            Role::Handler(at) => {
+                let handler = &plan.handlers[at as usize];
+                let mut input = self.input(&handler.instance, &handler.kind);
+                input.desired = self.filled(&handler.instance, &handler.desired)?;
+                input.handler = Some(handler.name.clone());
+                let kind = KIND_HANDLE.to_owned();
+                (Nature { kind, effect: handler.effect, reversibility: handler.reversibility }, input)
+            }
+            Role::Check(at) => {
+                let check = &plan.checks[at as usize];
+                let mut input = self.input(&check.instance, &check.kind);
+                input.desired = self.filled(&check.instance, &check.desired)?;
+                let kind = KIND_CHECK.to_owned();
+                (Nature { kind, effect: EffectClass::Read, reversibility: Reversibility::NoChange }, input)
+            }
+            Role::Junction(_) => return Err(Problem::runtime("nothing is done at a junction")),
+        };
+        let used = plan.types.get(&input.kind);
+        let wants = used.map(|used| used.capabilities.iter().cloned().map(Capability).collect());
+        input.provider = used.map(|used| used.version.clone()).unwrap_or_default();
+        let target = format!("{}/{}", input.host, input.resource);
+        let input = serde_json::to_value(&input)
+            .map_err(|error| Problem::runtime(format!("the input of {target} cannot be written: {error}")))?;
+        Ok(Action {
+            kind: nature.kind,
+            target,
+            input,
+            effect: nature.effect,
+            reversibility: nature.reversibility,
+            wants: wants.unwrap_or_default(),
+            idempotency_key: self.idempotency_key(unit),
+        })
+    }
+
+    fn input(&self, instance: &Instance, kind: &TypeName) -> ResourceInput {
+        ResourceInput {
+            plan: self.plan.digest(),
+            host: instance.host.clone(),
+            resource: instance.resource.clone(),
+            kind: kind.clone(),
+            provider: String::new(),
+            desired: Values::new(),
+            prior: std::collections::BTreeMap::new(),
+            fields: Vec::new(),
+            handler: None,
+            moved_from: None,
+            create_first: false,
+            depends: Vec::new(),
+        }
+    }
+
+    fn idempotency_key(&self, unit: u32) -> String {
+        let digest = Digest::of(self.units[unit as usize].step.id.as_str().as_bytes()).to_string();
+        format!("{}.{}", self.run, &digest["sha256:".len()..][..16])
+    }
+
+    /// Values with every reference filled in from what was applied before.
+    fn filled(&self, instance: &Instance, values: &Values) -> Result<Values, Problem> {
+        let mut filled = Values::new();
+        for (name, value) in values {
+            if !has_reference(value) {
+                filled.insert(name.clone(), value.clone());
+                continue;
+            }
+            let mut missing = Vec::new();
+            let mut lookup = |reference: &OutputRef| self.output(instance, reference);
+            let value = substitute(value, &mut lookup, &mut missing);
+            if let Some(missing) = missing.first() {
+                let detail = format!("`{name}` needs {missing}, and applying that did not yield it");
+                return Err(Problem::configuration(detail).with_code(model::code::plan::NOT_APPLIED));
+            }
+            filled.insert(name.clone(), Arc::new(value));
+        }
+        Ok(filled)
+    }
+
+    /// What applying another resource yielded: on the same host, or where it is only on one.
+    fn output(&self, instance: &Instance, reference: &OutputRef) -> Option<Arc<Value>> {
+        let same_host = Instance::new(instance.host.clone(), reference.resource.clone());
+        let unit = self.by_instance.get(&same_host).or_else(|| {
+            let all = self.by_resource.get(&reference.resource)?;
+            if let [only] = all.as_slice() { Some(only) } else { None }
+        })?;
+        let yielded = self.units[*unit as usize].output.as_ref()?;
+        let value = yielded.get("attributes").and_then(|all| all.get(reference.attribute.as_str()));
+        value.cloned().map(Arc::new).or_else(|| {
+            let Role::Change(at) = self.units[*unit as usize].role else { return None };
+            let declared = self.plan.changes[at as usize].desired.get(&reference.attribute)?;
+            (!has_reference(declared)).then(|| declared.clone())
+        })
+    }
+
+    /// Whether a change does nothing because it must not.
+    pub(super) fn is_blocked(&self, unit: u32) -> bool {
+        match self.units[unit as usize].role {
+            Role::Change(at) => self.plan.changes[at as usize].operation == Operation::Blocked,
+            _ => false,
+        }
+    }
+}
