@@ -43,6 +43,9 @@ pub enum Command {
     Resolve {
         /// The step.
         step: StepId,
+        /// Which doubt: the sequence of its `step.in_doubt` in the run's stream. May be left out while the step has been in
+        /// doubt once only; an answer meant for an old doubt must not settle a new one.
+        doubt: Option<u64>,
         /// Whether it happened. If not, it is performed again.
         happened: bool,
         /// Its output, if it did.
@@ -65,15 +68,16 @@ impl Command {
         }
     }
 
-    fn event(&self) -> Event {
+    fn event(&self, outline: &Outline) -> Event {
         match self.clone() {
             Self::Cancel { reason } => RunEvent::CancelRequested(Reason { reason }).into(),
             Self::Pause { reason } => RunEvent::Paused(Reason { reason }).into(),
             Self::Resume => RunEvent::Resumed(Nothing {}).into(),
             Self::Retry { from } => RunEvent::RetryRequested(RetryFrom { from }).into(),
             Self::Signal { name, data } => RunEvent::Signalled(Signal { name, data }).into(),
-            Self::Resolve { step, happened, output, reason } => {
-                StepEvent::Resolved(Resolved { step, happened, output, reason }).into()
+            Self::Resolve { step, doubt, happened, output, reason } => {
+                let doubt = doubt.or_else(|| outline.doubt(&step)).unwrap_or_default();
+                StepEvent::Resolved(Resolved { step, doubt, happened, output, reason }).into()
             }
         }
     }
@@ -88,8 +92,10 @@ pub struct Outline {
     pub sequence: u64,
     /// Whether somebody already wants it to stop.
     pub cancelling: bool,
-    /// Steps in doubt.
-    pub in_doubt: Vec<StepId>,
+    /// Steps in doubt, with the sequence of the record that says so.
+    pub in_doubt: Vec<(StepId, u64)>,
+    /// Steps that have been in doubt, once for each time.
+    pub doubted: Vec<StepId>,
     /// Steps that have been recorded, in order of their first event.
     pub steps: Vec<StepId>,
 }
@@ -102,6 +108,7 @@ pub fn outline(journal: &dyn Journal, run: RunId) -> Result<Option<Outline>, Jou
         sequence: 0,
         cancelling: false,
         in_doubt: Vec::new(),
+        doubted: Vec::new(),
         steps: Vec::new(),
     };
     loop {
@@ -152,15 +159,16 @@ impl Outline {
     fn take_step(&mut self, event: &StepEvent) {
         let step = match event {
             StepEvent::InDoubt(doubt) => {
-                self.in_doubt.push(doubt.step.clone());
+                self.in_doubt.push((doubt.step.clone(), self.sequence));
+                self.doubted.push(doubt.step.clone());
                 return;
             }
             StepEvent::Resolved(resolved) => {
-                self.in_doubt.retain(|step| *step != resolved.step);
+                self.in_doubt.retain(|(_, doubt)| *doubt != resolved.doubt);
                 return;
             }
             StepEvent::Abandoned(stopped) => {
-                self.in_doubt.retain(|step| *step != stopped.step);
+                self.in_doubt.retain(|(step, _)| *step != stopped.step);
                 return;
             }
             StepEvent::Scheduled(scheduled) => &scheduled.step,
@@ -185,8 +193,28 @@ impl Outline {
             Command::Resume => in_state(self.status == Status::Paused),
             Command::Retry { .. } => in_state(matches!(self.status, Status::Failed { .. })),
             Command::Cancel { .. } | Command::Signal { .. } => in_state(!self.status.is_final()),
-            Command::Resolve { step, .. } => (!self.in_doubt.contains(step))
-                .then(|| format!("{}, and {step} is not in doubt", self.status.as_str())),
+            Command::Resolve { step, doubt, .. } => self.no_answer(step, *doubt),
+        }
+    }
+
+    /// The doubt a step is in.
+    fn doubt(&self, step: &StepId) -> Option<u64> {
+        self.in_doubt.iter().find(|(in_doubt, _)| in_doubt == step).map(|(_, doubt)| *doubt)
+    }
+
+    /// Why an answer to a doubt cannot be taken.
+    fn no_answer(&self, step: &StepId, meant: Option<u64>) -> Option<String> {
+        let times = self.doubted.iter().filter(|doubted| *doubted == step).count();
+        match (self.doubt(step), meant) {
+            (None, _) => Some(format!("{}, and {step} is not in doubt", self.status.as_str())),
+            (Some(doubt), Some(meant)) if doubt != meant => {
+                Some(format!("{}, and {step} is in doubt anew since record {doubt}", self.status.as_str()))
+            }
+            (Some(doubt), None) if times > 1 => Some(format!(
+                "{}, and {step} is in doubt again; say which doubt is meant (--doubt {doubt} is the latest)",
+                self.status.as_str()
+            )),
+            (Some(_), _) => None,
         }
     }
 }
@@ -218,7 +246,7 @@ pub async fn command(
         let stream: journal::StreamId = run.to_string().into();
         let append = Append {
             expect: vec![Expect { stream: stream.clone(), sequence: outline.sequence }],
-            events: vec![NewEvent { stream, actor: actor.clone(), event: command.event() }],
+            events: vec![NewEvent { stream, actor: actor.clone(), event: command.event(&outline) }],
             at: None,
         };
         match journal.append(append).await {

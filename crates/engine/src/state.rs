@@ -78,8 +78,8 @@ pub struct InFlight {
     pub task: String,
     /// What is being done.
     pub action: Action,
-    /// Nobody knows whether it happened, and a person must say.
-    pub in_doubt: bool,
+    /// Nobody knows whether it happened, and a person must say: the sequence of the record that says so.
+    pub in_doubt: Option<u64>,
     /// Quotas it holds.
     pub quotas: Vec<HeldQuota>,
 }
@@ -274,18 +274,22 @@ impl RunState {
             }
             StepEvent::InDoubt(doubt) => {
                 if let Some(in_flight) = self.in_flight.get_mut(&doubt.step) {
-                    in_flight.in_doubt = true;
+                    in_flight.in_doubt = Some(self.sequence);
                 }
                 None
             }
             StepEvent::Resolved(resolved) => {
+                let doubt = self.in_flight.get(&resolved.step).and_then(|in_flight| in_flight.in_doubt);
+                if doubt != Some(resolved.doubt) {
+                    return None;
+                }
                 if resolved.happened {
                     self.in_flight.remove(&resolved.step);
                     let output = resolved.output.clone().unwrap_or(Value::Null);
                     return Some(Happening::Completed { step: resolved.step.clone(), output });
                 }
                 if let Some(in_flight) = self.in_flight.get_mut(&resolved.step) {
-                    in_flight.in_doubt = false;
+                    in_flight.in_doubt = None;
                 }
                 None
             }
@@ -311,7 +315,7 @@ impl RunState {
                 name: scheduled.name.clone(),
                 task: scheduled.task.clone(),
                 action: action_of(&scheduled.action),
-                in_doubt: false,
+                in_doubt: None,
                 quotas: scheduled.quotas.clone(),
             },
         );

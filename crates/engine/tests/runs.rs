@@ -179,7 +179,8 @@ async fn a_once_effect_interrupted_by_a_crash_waits_for_a_person() {
         tokio::time::sleep(std::time::Duration::from_mins(1)).await;
         assert_eq!(world.done().len(), 1, "not performed again by itself");
         let step = model::StepId::new("/do/0");
-        let command = Command::Resolve { step, happened, output: Some(json!("seen")), reason: None };
+        let command =
+            Command::Resolve { step, doubt: None, happened, output: Some(json!("seen")), reason: None };
         control::command(world.journal.as_ref(), run, &"user:ops".parse().unwrap(), &command).await.unwrap();
         if happened {
             assert_eq!(engine.wait(run).await.unwrap(), Status::Completed { output: json!(["seen"]) });
@@ -189,6 +190,41 @@ async fn a_once_effect_interrupted_by_a_crash_waits_for_a_person() {
             assert_eq!(world.done().len(), 2, "a person said that it had not happened");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_an_old_doubt_settles_no_newer_one() {
+    let world = World::new(ALLOW, vec![("hang", vec![Line::Do("test.hang", EffectClass::Once)])]);
+    let ops = "user:ops".parse().unwrap();
+    let answer = |doubt, happened| Command::Resolve {
+        step: model::StepId::new("/do/0"),
+        doubt,
+        happened,
+        output: happened.then(|| json!("seen")),
+        reason: None,
+    };
+    let engine = world.engine("a");
+    let run = engine.submit(world.submission("hang")).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    world.kill(engine, "a").await;
+    let engine = world.engine("b");
+    world.until("step.in_doubt").await;
+    let first = control::outline(world.journal.as_ref(), run).unwrap().unwrap().in_doubt[0].1;
+    control::command(world.journal.as_ref(), run, &ops, &answer(Some(first), false)).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(world.done().len(), 2, "performed again");
+    world.kill(engine, "b").await;
+    let engine = world.engine("c");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let second = control::outline(world.journal.as_ref(), run).unwrap().unwrap().in_doubt[0].1;
+    assert!(second > first);
+    for stale in [Some(first), None] {
+        let refused = control::command(world.journal.as_ref(), run, &ops, &answer(stale, true)).await;
+        assert!(matches!(refused, Err(engine::EngineError::WrongState { .. })), "{refused:?}");
+    }
+    control::command(world.journal.as_ref(), run, &ops, &answer(Some(second), true)).await.unwrap();
+    assert_eq!(engine.wait(run).await.unwrap(), Status::Completed { output: json!(["seen"]) });
+    assert_eq!(world.done().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,6 +85,12 @@ pub enum ProjectError {
         /// Names there are.
         known: Vec<String>,
     },
+    /// The operating system's user has a name that no principal can have.
+    #[error("the user name `{name}` cannot be the name of a principal (letters, digits and ._@+-)")]
+    NoUser {
+        /// The name.
+        name: String,
+    },
     /// The operating system's user may not act as the principal.
     #[error("{via} may not act as {principal} in environment {environment}")]
     NotAllowed {
@@ -136,7 +142,7 @@ impl Coded for ProjectError {
             Self::NotAllowed { .. } => code::policy::DENIED,
             Self::BadKey { .. } => code::journal::BAD_KEY,
             Self::Sandbox(error) => error.code(),
-            Self::Name(_) => code::general::USAGE,
+            Self::Name(_) | Self::NoUser { .. } => code::general::USAGE,
         }
     }
 

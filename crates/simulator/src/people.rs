@@ -119,19 +119,23 @@ impl People {
     /// Looks at the world, and says truthfully whether the effect happened.
     async fn look(self, run: RunId, step: StepId, attempt: u32, mut dice: fastrand::Rng) {
         tokio::time::sleep(Duration::from_millis(dice.u64(100..20_000))).await;
-        if self.doubted(run, &step) != Some(attempt) {
+        let Some((doubted, doubt)) = self.doubted(run, &step) else { return };
+        if doubted != attempt {
             return; // settled meanwhile, or a later attempt is in doubt: that is another question
         }
         let happened = self.outside.count(&(run, step.clone(), attempt)) > 0;
         let output = happened.then(|| json!({ "seen": true }));
-        self.command(run, Command::Resolve { step, happened, output, reason: None }).await;
+        self.command(run, Command::Resolve { step, doubt: Some(doubt), happened, output, reason: None })
+            .await;
     }
 
-    /// Which attempt of a step was in doubt last.
-    fn doubted(&self, run: RunId, step: &StepId) -> Option<u32> {
+    /// Which attempt of a step was in doubt last, and the sequence of the record that says so.
+    fn doubted(&self, run: RunId, step: &StepId) -> Option<(u32, u64)> {
         let records = self.journal.read_stream(&run.to_string(), 0, READ).ok()?;
         records.into_iter().rev().find_map(|record| match record.event {
-            Event::Step(StepEvent::InDoubt(doubt)) if doubt.step == *step => Some(doubt.attempt),
+            Event::Step(StepEvent::InDoubt(doubt)) if doubt.step == *step => {
+                Some((doubt.attempt, record.sequence))
+            }
             _ => None,
         })
     }

@@ -110,7 +110,7 @@ fn a_run_is_shown_where_it_stands() {
     assert_eq!(world.status(1), (RunStatus::Running, None));
     world.on_run(1, "step.in_doubt", &json!({"step": "/do/1", "attempt": 1, "why": "crash"}));
     assert_eq!(world.status(1), (RunStatus::InDoubt, None));
-    world.on_run(1, "step.resolved", &json!({"step": "/do/1", "happened": true}));
+    world.on_run(1, "step.resolved", &json!({"step": "/do/1", "doubt": 5, "happened": true}));
     world.on_run(1, "step.completed", &step(1));
 
     let timer = json!({"step": "/do/2", "name": "wait", "due": at(5_000), "purpose": "wait"});

@@ -98,6 +98,9 @@ pub struct ResolveArgs {
     pub run: String,
     /// The step in doubt
     pub step: String,
+    /// Which doubt is meant, as the run's narration shows it; needed once the step has been in doubt more than once
+    #[arg(long, value_name = "RECORD")]
+    pub doubt: Option<u64>,
     /// The effect happened; the step is complete
     #[arg(long, required_unless_present = "not_happened")]
     pub happened: bool,

@@ -209,7 +209,10 @@ impl Following<'_> {
             }
             Event::Step(StepEvent::InDoubt(doubt)) => {
                 self.tell(ui, record);
-                let command = format!("aedile runs resolve {} '{}' --happened", self.options.run, doubt.step);
+                let command = format!(
+                    "aedile runs resolve {} '{}' --doubt {} --happened",
+                    self.options.run, doubt.step, record.sequence
+                );
                 self.live.line(
                     ui,
                     &format!("{INDENT}say so with: {COMMAND}{command}{COMMAND:#} or --not-happened"),

@@ -32,7 +32,11 @@ pub(super) fn steer(ui: &mut Ui, world: &World, here: &Here, command: &RunsComma
             let output = args.output.as_deref().map(|text| json_of("--output", text)).transpose()?;
             let step = StepId::new(args.step.as_str());
             let reason = args.reason.clone();
-            (&args.run, None, Command::Resolve { step, happened: args.happened, output, reason })
+            (
+                &args.run,
+                None,
+                Command::Resolve { step, doubt: args.doubt, happened: args.happened, output, reason },
+            )
         }
         RunsCommand::List(_) | RunsCommand::Show(_) | RunsCommand::Logs(_) => {
             return Err(Report::internal("this command looks and does not steer"));

@@ -140,7 +140,8 @@ impl World {
             let run = word(line, "run_").unwrap();
             let step = word(line, "'/").unwrap().trim_matches('\'').to_owned();
             let path = format!("/{}", step.rsplit('/').next().unwrap());
-            let mut args = vec!["runs", "resolve", &run, &step];
+            let doubt = line.split("--doubt ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+            let mut args = vec!["runs", "resolve", &run, &step, "--doubt", doubt];
             // what the world knows is what a person would find out
             let answer = json!({ "did": path }).to_string();
             if self.outside.done(&path).is_empty() {

@@ -129,7 +129,7 @@ impl Driver {
     /// An effect of class `once` that was interrupted waits for a person.
     pub(super) fn doubt(&mut self, step: &StepId, why: &str) {
         if let Some(attempt) =
-            self.state.in_flight.get(step).filter(|one| !one.in_doubt).map(|one| one.attempt)
+            self.state.in_flight.get(step).filter(|one| one.in_doubt.is_none()).map(|one| one.attempt)
         {
             let doubt = Doubt { step: step.clone(), attempt, why: why.to_owned() };
             self.emit(model::Principal::system(), StepEvent::InDoubt(doubt));
@@ -139,7 +139,7 @@ impl Driver {
     /// What becomes of an effect that was in flight when its engine died.
     pub(super) fn resume_effect(&mut self, step: &StepId) {
         let Some(in_flight) = self.state.in_flight.get(step) else { return };
-        if in_flight.in_doubt || self.running.contains_key(step) {
+        if in_flight.in_doubt.is_some() || self.running.contains_key(step) {
             return;
         }
         match in_flight.action.effect {

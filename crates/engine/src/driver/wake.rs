@@ -102,7 +102,8 @@ impl Driver {
             if let Event::Step(StepEvent::Resolved(resolved)) = &record.event
                 && !resolved.happened
             {
-                let attempt = self.state.in_flight.get(&resolved.step).map(|one| one.attempt);
+                let settled = self.state.in_flight.get(&resolved.step).filter(|one| one.in_doubt.is_none());
+                let attempt = settled.map(|one| one.attempt);
                 if let Some(attempt) = attempt {
                     self.start(&resolved.step, attempt);
                 }

@@ -226,6 +226,9 @@ pub struct Doubt {
 pub struct Resolved {
     /// Which step.
     pub step: StepId,
+    /// Which doubt it answers: the sequence of its `step.in_doubt` in the run's stream. An answer to an old doubt settles no
+    /// newer one.
+    pub doubt: u64,
     /// Whether the effect happened. If not, it is performed again.
     pub happened: bool,
     /// Its output, if it did.
