@@ -21,6 +21,7 @@
 //!     step: StepId::new("/do/0/hello"),
 //!     attempt: 1,
 //!     principal: Principal::system(),
+//!     actions: Arc::default(),
 //!     granted: Arc::default(),
 //!     secrets: Arc::new(LayeredSecrets::new().then(EnvSecrets)),
 //!     cancellation,

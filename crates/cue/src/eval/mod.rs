@@ -144,7 +144,7 @@ impl Eval {
             self.stop(format!("evaluation took more than {} steps", self.limits.steps));
         } else if self.nodes.len() > self.limits.nodes {
             self.stop(format!("evaluation made more than {} values", self.limits.nodes));
-        } else if self.envs.len() > self.limits.nodes.saturating_mul(4)
+        } else if self.envs.len() > self.limits.nodes.saturating_mul(2)
             || self.program.exprs.len() > (1 << 25)
         {
             self.stop("evaluation made too many scopes".to_owned());

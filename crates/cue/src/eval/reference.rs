@@ -345,6 +345,8 @@ impl Eval {
         let mut found = false;
         while link != NIL {
             let r = self.refs[link as usize];
+            // a long chain of references is work, too
+            self.steps += 1;
             if r.target == target_original {
                 if r.node == here && r.expr == item.expr {
                     return;

@@ -111,7 +111,7 @@ impl Driver {
                     problem.retry_after_ms = Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
                 }
                 let fault = StepFault { step, name, task, problem, verdict: None };
-                self.emit(actor, journal::Event::Step(StepEvent::Failed(fault)));
+                self.emit(actor, journal::Event::Step(StepEvent::Failed(Box::new(fault))));
             }
         }
     }

@@ -99,7 +99,7 @@ impl Driver {
         let event = match result {
             Ok(output) => StepEvent::Completed(StepResult { step: step.id, name, task, output }),
             Err(problem) => {
-                StepEvent::Failed(StepFault { step: step.id, name, task, problem, verdict: None })
+                StepEvent::Failed(Box::new(StepFault { step: step.id, name, task, problem, verdict: None }))
             }
         };
         self.emit_own(event);
@@ -108,7 +108,13 @@ impl Driver {
     fn fail(&mut self, step: &StepRef, problem: Problem, verdict: Option<VerdictRecord>) {
         let problem = problem.at(super::effects::pointer_of(&step.id));
         let (name, task) = (step.name.to_string(), step.kind.to_owned());
-        self.emit_own(StepEvent::Failed(StepFault { step: step.id.clone(), name, task, problem, verdict }));
+        self.emit_own(StepEvent::Failed(Box::new(StepFault {
+            step: step.id.clone(),
+            name,
+            task,
+            problem,
+            verdict,
+        })));
     }
 
     /// Judges an effect. `Some` when it may go ahead now.

@@ -157,7 +157,7 @@ impl Driver {
             let name = step.as_str().rsplit('/').next().unwrap_or_default().to_owned();
             let fault =
                 StepFault { step: step.clone(), name, task: "call".to_owned(), problem, verdict: None };
-            self.emit(Principal::system(), StepEvent::Failed(fault));
+            self.emit(Principal::system(), StepEvent::Failed(Box::new(fault)));
         }
     }
 
@@ -203,13 +203,17 @@ impl Driver {
             Status::Completed { output } => {
                 StepEvent::Completed(StepResult { step, name, task, output: output.clone() })
             }
-            Status::Failed { problem } => {
-                StepEvent::Failed(StepFault { step, name, task, problem: problem.clone(), verdict: None })
-            }
+            Status::Failed { problem } => StepEvent::Failed(Box::new(StepFault {
+                step,
+                name,
+                task,
+                problem: problem.clone(),
+                verdict: None,
+            })),
             _ => {
                 let problem =
                     Problem::runtime(format!("{child} was cancelled")).with_code(code::run::CANCELLED);
-                StepEvent::Failed(StepFault { step, name, task, problem, verdict: None })
+                StepEvent::Failed(Box::new(StepFault { step, name, task, problem, verdict: None }))
             }
         };
         self.emit(actor, event);

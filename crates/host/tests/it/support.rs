@@ -28,6 +28,7 @@ pub(crate) fn context() -> (Canceller, Context) {
         step: StepId::new("/do/0/step"),
         attempt: 1,
         principal: Principal::system(),
+        actions: Arc::default(),
         granted: Arc::default(),
         secrets: Arc::new(SECRETS),
         cancellation,

@@ -14,7 +14,7 @@ vocabulary! {
         /// It has a result.
         Completed(StepResult) = "step.completed",
         /// It has a problem.
-        Failed(StepFault) = "step.failed",
+        Failed(Box<StepFault>) = "step.failed",
         /// People are asked for it.
         Asked(AskedStep) = "step.asked",
         /// They answered, or nobody did in time.
