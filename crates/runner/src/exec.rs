@@ -214,7 +214,11 @@ pub(crate) fn run(
     let status = status.map_err(|why| Fault::io(file.display(), &why))?;
     let ended = match (status.code(), status.signal()) {
         (Some(code), _) => Ended::Exited(code),
-        (None, signal) => Ended::Signalled(signal.unwrap_or_default()),
+        (None, signal) => {
+            // It may have ended by our own signal before its waiter saw why.
+            control.check()?;
+            Ended::Signalled(signal.unwrap_or_default())
+        }
     };
     let (stdout, stderr) = (lock(&stdout), lock(&stderr));
     Ok(Answer::Exec {

@@ -12,7 +12,7 @@ pub(super) const LAYERS: &[(u8, &[&str])] = &[
     (0, &["model"]),
     (1, &["cue", "policy", "workflow", "plan", "journal"]),
     (2, &["engine", "runner"]),
-    (3, &["store", "sandbox", "calls", "host"]),
+    (3, &["store", "sandbox", "calls", "host", "remote"]),
     (5, &["project"]),
     (6, &["cli"]),
 ];

@@ -3,7 +3,7 @@
 //!
 //! Codes are grouped by area, one file each: E00 general, E01 journal and store, E02 policy and approvals,
 //! E03 workflow documents, E04 runs, E05 sandbox, E06 calls and the host, E07 CUE,
-//! E08 plans. A code is never reused.
+//! E08 plans, E09 targets. A code is never reused.
 
 use std::fmt;
 
@@ -84,6 +84,7 @@ pub mod host;
 pub mod journal;
 pub mod plan;
 pub mod policy;
+pub mod remote;
 pub mod run;
 pub mod sandbox;
 pub mod workflow;
@@ -100,6 +101,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         host::ALL,
         cue::ALL,
         plan::ALL,
+        remote::ALL,
     ]
     .into_iter()
     .flatten()

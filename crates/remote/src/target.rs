@@ -1,0 +1,153 @@
+//! The seam: where effects land.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use runner::limits::BODY_MAX;
+use runner::protocol::{Effect, GREETING, Grants};
+use runner::serve::{Options, serve};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::error::RemoteError;
+use crate::host::Host;
+use crate::limits::{ATTEMPTS, BACKOFF, EVENTS};
+use crate::link::Link;
+use crate::session::{Reply, Request, Session, Streams};
+use crate::ssh::Connection;
+use crate::system::System;
+use crate::upload::{Runner, Start, bring_up};
+
+/// Where effects land.
+///
+/// Contract: every session holds exactly the grants it was opened with; sessions are independent, and can be open at the same
+/// time; when a target cannot be reached, nothing was done; when it is lost, [`RemoteError::Cut`] says so and nothing is
+/// repeated by itself.
+pub trait Target: Send + Sync {
+    /// What people call it.
+    fn name(&self) -> &str;
+    /// Opens a session.
+    fn open(&self, grants: Grants) -> BoxFuture<'_, Result<Session, RemoteError>>;
+}
+
+/// This machine, without another process.
+#[derive(Debug, Default)]
+pub struct Local {
+    start: Start,
+}
+
+impl Local {
+    /// This machine. Of `start` only the lifetime applies.
+    pub fn new(start: Start) -> Self {
+        Self { start }
+    }
+}
+
+impl Target for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn open(&self, grants: Grants) -> BoxFuture<'_, Result<Session, RemoteError>> {
+        Box::pin(async move {
+            let bad = |why: std::io::Error| RemoteError::Protocol {
+                host: "local".to_owned(),
+                why: why.to_string(),
+            };
+            let (theirs_in, ours_out) = std::io::pipe().map_err(bad)?;
+            let (ours_in, theirs_out) = std::io::pipe().map_err(bad)?;
+            let options = Options { lifetime: self.start.lifetime, delete: None };
+            std::thread::spawn(move || serve(theirs_in, theirs_out, &options));
+            let outgoing = pipe::Sender::from_owned_fd(ours_out.into()).map_err(bad)?;
+            let mut reading = pipe::Receiver::from_owned_fd(ours_in.into()).map_err(bad)?;
+            let mut greeting = vec![0; GREETING.len()];
+            reading.read_exact(&mut greeting).await.map_err(bad)?;
+            let (send, incoming) = mpsc::channel(EVENTS);
+            tokio::spawn(async move {
+                let mut buffer = vec![0; BODY_MAX];
+                while let Ok(read) = reading.read(&mut buffer).await {
+                    if read == 0 || send.send(Bytes::copy_from_slice(&buffer[..read])).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            let host = "local".to_owned();
+            Session::open(Streams { host, first: Vec::new(), incoming, outgoing: Box::new(outgoing) }, grants)
+                .await
+        })
+    }
+}
+
+/// What carries SSH.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// In this process; one connection for all sessions with a host.
+    #[default]
+    BuiltIn,
+    /// The system's `ssh`, one connection for each session.
+    System,
+}
+
+/// A host reached by SSH.
+pub struct Remote {
+    host: Host,
+    transport: Transport,
+    runner: Runner,
+    start: Start,
+    link: Mutex<Option<Arc<dyn Link>>>,
+}
+
+impl Remote {
+    /// Nothing is connected yet.
+    pub fn new(host: Host, transport: Transport, runner: Runner, start: Start) -> Self {
+        Self { host, transport, runner, start, link: Mutex::new(None) }
+    }
+
+    async fn link(&self) -> Result<Arc<dyn Link>, RemoteError> {
+        let mut kept = self.link.lock().await;
+        if let Some(link) = kept.as_ref().filter(|link| !link.is_closed()) {
+            return Ok(Arc::clone(link));
+        }
+        let link: Arc<dyn Link> = match self.transport {
+            Transport::BuiltIn => Arc::new(Connection::open(&self.host).await?),
+            Transport::System => Arc::new(System::new(&self.host)?),
+        };
+        *kept = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// Carries out one command in a session of its own. If the connection is cut or cannot be made, it is tried again after a
+    /// growing pause, but only if the command can be repeated; what has effect once is tried once.
+    pub async fn run(&self, grants: &Grants, request: &Request) -> Result<Reply, RemoteError> {
+        let mut pause = BACKOFF;
+        for attempt in 1.. {
+            let once = async { self.open(grants.clone()).await?.run(request.clone()).await };
+            match once.await {
+                Err(RemoteError::Cut { .. } | RemoteError::Unreachable { .. })
+                    if attempt < ATTEMPTS && request.op.effect() != Effect::Once =>
+                {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                other => return other,
+            }
+        }
+        Err(RemoteError::Unreachable { host: self.host.endpoint(), why: "it was not tried".to_owned() })
+    }
+}
+
+impl Target for Remote {
+    fn name(&self) -> &str {
+        &self.host.name
+    }
+
+    fn open(&self, grants: Grants) -> BoxFuture<'_, Result<Session, RemoteError>> {
+        Box::pin(async move {
+            let link = self.link().await?;
+            let streams = bring_up(&*link, &self.runner, &self.start).await?;
+            Session::open(streams, grants).await
+        })
+    }
+}
