@@ -119,6 +119,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
     /// The error with its code, positions, source lines and hint, over several lines.
     #[must_use]
     pub fn render(&self) -> String {

@@ -21,9 +21,8 @@
 //! |---|---|
 //! | lexical rules, literals, structs, lists, definitions, closedness, patterns, aliases, `let` | supported |
 //! | unification, disjunctions and defaults, bounds, validators, comprehensions, cycles | supported |
-//! | packages, imports within a module, vendored modules, `@if` | supported |
-//! | registries, `@embed`, `@extern`, tool files | refused or left out |
-//! | `@tag` values | not injected |
+//! | packages, imports within a module, vendored modules, `@if`, `@tag`, `@embed` | supported |
+//! | registries, other `@extern`, `@tag(var=...)`, tool files | refused or left out |
 //! | `try`, `else`, postfix aliases, `self` | supported in part |
 //! | packages `strings`, `strconv`, `list`, `struct`, `math`, `math/bits`, `regexp`, `net`, `net/url`, `path`, `time`, `uuid`, `html`, `encoding/{json,yaml,toml,csv,base64,hex}`, `crypto/{md5,sha1,sha256,sha512,hmac}` | supported |
 //! | packages `text/template`, `text/tabwriter`, `crypto/ed25519`, `encoding/openapi`, `tool/...` | unknown: a compile error |

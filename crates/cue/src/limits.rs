@@ -20,6 +20,10 @@ pub const STRING_BYTES: usize = 64 << 20;
 pub const LIST_LEN: usize = 1_000_000;
 /// Most bits of an integer an operation may make.
 pub const NUMBER_BITS: u64 = 1 << 20;
+/// Most bytes that `@embed` reads for one source file.
+pub const EMBED_BYTES: usize = 64 << 20;
+/// Most files one `@embed(glob=...)` may match.
+pub const EMBED_FILES: usize = 10_000;
 /// Deepest nesting of `matchN`, `matchIf` and the like inside one another.
 pub const CHECK_DEPTH: u32 = 6;
 /// Stack left when a recursion asks for more.

@@ -21,7 +21,8 @@ use crate::value::{Bottom, ExprId, NodeId, Value as Inner};
 pub struct Options {
     /// Limits; the defaults suit configuration of some megabytes.
     pub limits: Limits,
-    /// Tags as given with `-t`: `name` or `name=value`.
+    /// Tags as given with `-t`: `name`, for `@if(name)` and for the short forms of `@tag`, or `name=value`, for
+    /// `@tag(name)`. One that nothing takes is an error.
     pub tags: Vec<String>,
 }
 
@@ -84,13 +85,15 @@ pub fn compile_package(
     options: Options,
 ) -> Result<Value, Errors> {
     let mut program = Program::default();
-    let (package, errors) = Compiler::new(loader, &options.tags).main(&mut program, &files);
+    let compiled = Compiler::new(loader, &options.tags).main(&mut program, &files);
+    let mut errors = compiled.errors;
+    errors.extend(compiled.unknown);
     if !errors.is_empty() {
         return Err(Errors(errors));
     }
     let cancel = options.limits.cancel.clone();
     let mut eval = Eval::new(program, options.limits);
-    let node = eval.package(package);
+    let node = eval.package(compiled.package);
     Ok(Value { eval: Arc::new(Mutex::new(eval)), node, files: Arc::new(files), cancel })
 }
 

@@ -6,7 +6,8 @@ use crate::data::places::Places;
 use crate::data::{self, Data};
 use crate::error::{Code, Error, Errors};
 use crate::export::CueOptions;
-use crate::load::{Loader, SourceFile};
+use crate::load::{Compiler, Loader, SourceFile};
+use crate::program::Program;
 use crate::session::{DataFile, Options, Value, compile_package};
 
 /// An encoding of data.
@@ -52,6 +53,14 @@ pub struct Input {
 /// # Errors
 /// Syntax and names, as [`crate::compile`].
 pub fn load(input: &Input, loader: &dyn Loader) -> Result<Value, Errors> {
+    let value = compile_package(sources(input)?, loader, input.options.clone())?;
+    match &input.expr {
+        Some(expr) => value.eval_expr(expr),
+        None => Ok(value),
+    }
+}
+
+fn sources(input: &Input) -> Result<Vec<SourceFile>, Errors> {
     let mut files = Vec::new();
     let mut errors = Vec::new();
     for (name, text) in &input.files {
@@ -66,11 +75,26 @@ pub fn load(input: &Input, loader: &dyn Loader) -> Result<Value, Errors> {
     if files.is_empty() {
         return Err(crate::load::no_files("."));
     }
-    let value = compile_package(files, loader, input.options.clone())?;
-    match &input.expr {
-        Some(expr) => value.eval_expr(expr),
-        None => Ok(value),
-    }
+    Ok(files)
+}
+
+/// Which of the input's tags nothing in its package takes. [`load`] refuses those; who evaluates several packages with
+/// the same tags asks first.
+///
+/// # Errors
+/// The sources do not parse.
+///
+/// ```
+/// use cue::load::MemoryLoader;
+/// use cue::tool::{Input, unused_tags};
+///
+/// let mut input = Input { files: vec![("a.cue".into(), "a: string @tag(env)".into())], ..Default::default() };
+/// input.options.tags = vec!["env=prod".into(), "port=80".into()];
+/// assert_eq!(unused_tags(&input, &MemoryLoader::default()).unwrap(), ["port=80"]);
+/// ```
+pub fn unused_tags(input: &Input, loader: &dyn Loader) -> Result<Vec<String>, Errors> {
+    let files = sources(input)?;
+    Ok(Compiler::new(loader, &input.options.tags).main(&mut Program::default(), &files).unused)
 }
 
 /// `cue eval`: the evaluated value as CUE.

@@ -12,6 +12,8 @@ trials!(
     cue_standard_library_is_listed,
     cue_answers_go_to_files_whole_or_not_at_all,
     cue_reads_nothing_outside_of_its_module,
+    cue_tags_set_fields_and_choose_files,
+    cue_embeds_files_of_the_module,
 );
 
 fn module() -> Sandbox {
@@ -160,6 +162,49 @@ fn cue_reads_nothing_outside_of_its_module() {
     sandbox.write("bad/bad.cue", "package bad\n\nimport \"example.com/shop/out\"\n\na: out.x\n");
     std::os::unix::fs::symlink("/etc", sandbox.root().join("out")).unwrap();
     let said = sandbox.run(&["cue", "export", "./bad"]);
+    assert_eq!(said.exit, 2, "{said:?}");
+    assert!(said.stderr.contains("outside of the module"), "{said:?}");
+}
+
+fn cue_tags_set_fields_and_choose_files() {
+    let mut sandbox = module();
+    sandbox.write(
+        "ports/tags.cue",
+        "package ports\n\nenv:    *\"test\" | string @tag(env,short=prod|dev)\nscale?: int\nweb: int\n\
+         count:  int | *1         @tag(count,type=int)\n",
+    );
+    sandbox.write("ports/debug.cue", "@if(debug && !(quiet || prod))\n\npackage ports\n\nverbose: true\n");
+    assert_eq!(sandbox.run(&["cue", "export", "./ports"]).json()["env"], "test");
+    let said = sandbox.run(&["cue", "export", "./ports", "-t", "prod", "-t", "count=3"]).json();
+    assert_eq!((said["env"].as_str(), said["count"].as_i64()), (Some("prod"), Some(3)));
+    assert_eq!(sandbox.run(&["cue", "export", "./ports", "-t", "debug"]).json()["verbose"], true);
+    assert!(
+        sandbox.run(&["cue", "export", "./ports", "-t", "debug", "-t", "quiet"]).json()["verbose"].is_null()
+    );
+    assert_eq!(sandbox.run(&["cue", "eval", "./...", "-t", "env=dev"]).exit, 0);
+    assert_eq!(sandbox.run(&["cue", "vet", "./...", "-t", "nothing=1"]).exit, 2);
+    assert_eq!(sandbox.run(&["cue", "eval", "./ports", "-t", "nothing=1"]).exit, 2);
+    assert_eq!(sandbox.run(&["cue", "eval", "./ports", "-t", "staging"]).exit, 2);
+    assert_eq!(sandbox.run(&["cue", "eval", "./ports", "-t", "count=many"]).exit, 2);
+    sandbox.snapshot("cue-tags");
+}
+
+fn cue_embeds_files_of_the_module() {
+    let mut sandbox = module();
+    sandbox.write("site/data/a.json", "{\"n\": 1}");
+    sandbox.write("site/data/b.json", "{\"n\": 2}");
+    sandbox.write("site/motd", "hello\n");
+    sandbox.write(
+        "site/site.cue",
+        "@extern(embed)\n\npackage site\n\none: {n: int} @embed(file=data/a.json)\n\
+         all: [string]: n: <9\nall: _ @embed(glob=data/*.json)\nmotd: string @embed(file=motd,type=text)\n",
+    );
+    let said = sandbox.run(&["cue", "export", "./site"]).json();
+    assert_eq!(said["all"]["data/b.json"]["n"], 2);
+    assert_eq!((said["one"]["n"].as_i64(), said["motd"].as_str()), (Some(1), Some("hello\n")));
+    std::os::unix::fs::symlink("/etc/hostname", sandbox.root().join("site/out.txt")).unwrap();
+    sandbox.write("site/site.cue", "@extern(embed)\n\npackage site\n\nout: _ @embed(file=out.txt)\n");
+    let said = sandbox.run(&["cue", "export", "./site"]);
     assert_eq!(said.exit, 2, "{said:?}");
     assert!(said.stderr.contains("outside of the module"), "{said:?}");
 }

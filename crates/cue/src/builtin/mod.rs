@@ -20,6 +20,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use num_bigint::BigInt;
 
+pub(crate) use paths::glob;
+
 use crate::eval::Eval;
 use crate::number::Number;
 use crate::program::{Ir, Label};
@@ -145,7 +147,6 @@ pub(crate) fn validator_kind(id: u32, _args: &[Value]) -> Kind {
     param_kind(first).unwrap_or(Kind::TOP)
 }
 
-/// Packages of the standard library, for resolving imports.
 /// The standard library: each package's import path, and the names in it, sorted.
 ///
 /// ```

@@ -99,7 +99,11 @@ pub(super) fn rel(c: &mut Call<'_>) -> Outcome {
 
 pub(super) fn matches(c: &mut Call<'_>) -> Outcome {
     unix(c, 2)?;
-    let (pattern, name) = (c.text(0)?, c.text(1)?);
+    Ok(Value::Bool(glob(&c.text(0)?)?.is_match(&c.text(1)?)))
+}
+
+/// The regular expression of a shell pattern, which does not match across `/`.
+pub(crate) fn glob(pattern: &str) -> Result<regex::Regex, String> {
     let mut re = String::from("^");
     let mut chars = pattern.chars().peekable();
     while let Some(ch) = chars.next() {
@@ -120,5 +124,5 @@ pub(super) fn matches(c: &mut Call<'_>) -> Outcome {
         }
     }
     re.push('$');
-    Ok(Value::Bool(super::regex(&re).map_err(|_| Fail::from("syntax error in pattern"))?.is_match(&name)))
+    super::regex(&re).map_err(|_| "syntax error in pattern".to_owned())
 }

@@ -88,9 +88,9 @@ pub fn run_archive(text: &str) -> Report {
     }
     let loader = MemoryLoader(archive.files.clone());
     let mut program = Program::default();
-    let (package, errors) = Compiler::new(&loader, &[]).main(&mut program, &sources);
+    let compiled = Compiler::new(&loader, &[]).main(&mut program, &sources);
     let mut eval = Eval::new(program, Limits::default());
-    let root = eval.package(package);
+    let root = eval.package(compiled.package);
     eval.complete(root);
     if attributed {
         for source in &sources {
@@ -98,7 +98,7 @@ pub fn run_archive(text: &str) -> Report {
         }
     } else {
         let mut all = syntax;
-        all.extend(errors);
+        all.extend(compiled.errors);
         golden::run(&mut eval, root, &archive, &all, &mut report);
     }
     report

@@ -95,9 +95,11 @@ impl Sourced {
 /// expressions.
 fn values(args: &InputArgs, expressions: &[String], schema: Option<&str>) -> Result<Vec<Sourced>, Report> {
     let mut out = Vec::new();
-    for instance in instances(args)? {
+    let instances = instances(args)?;
+    let tags = tags(&instances, args)?;
+    for (instance, tags) in instances.into_iter().zip(tags) {
         let sources = [instance.files.clone(), instance.data.clone()].concat();
-        let values = evaluated(&instance, args, expressions, schema)
+        let values = evaluated(&instance, tags, expressions, schema)
             .map_err(|errors| failed("the value cannot be made", &errors, &sources))?;
         out.extend(values.into_iter().map(|value| Sourced { value, sources: sources.clone() }));
     }
@@ -106,11 +108,11 @@ fn values(args: &InputArgs, expressions: &[String], schema: Option<&str>) -> Res
 
 fn evaluated(
     instance: &Instance,
-    args: &InputArgs,
+    tags: Vec<String>,
     expressions: &[String],
     schema: Option<&str>,
 ) -> Result<Vec<Value>, Errors> {
-    let package = tool::load(&input(instance, args), &instance.module)?;
+    let package = tool::load(&input(instance, tags), &instance.module)?;
     let mut values = vec![match schema {
         Some(schema) => package.eval_expr(schema)?,
         None => package,
@@ -126,20 +128,42 @@ fn evaluated(
     values.iter().flat_map(|value| expressions.iter().map(|expression| value.eval_expr(expression))).collect()
 }
 
-fn input(instance: &Instance, args: &InputArgs) -> Input {
+fn input(instance: &Instance, tags: Vec<String>) -> Input {
     let files = if instance.files.is_empty() && !instance.data.is_empty() {
         // data alone is a value of its own
         vec![("data.cue".to_owned(), "_".to_owned())]
     } else {
         instance.files.clone()
     };
-    Input { files, expr: None, options: Options { tags: args.tags.clone(), ..Options::default() } }
+    Input { files, expr: None, options: Options { tags, ..Options::default() } }
+}
+
+/// The tags that go to each package: all of them where there is one, else those it takes; one that none takes is refused.
+fn tags(instances: &[Instance], args: &InputArgs) -> Result<Vec<Vec<String>>, Report> {
+    if instances.len() == 1 || args.tags.is_empty() {
+        return Ok(vec![args.tags.clone(); instances.len()]);
+    }
+    let mut taken = Vec::new();
+    for instance in instances {
+        let unused = tool::unused_tags(&input(instance, args.tags.clone()), &instance.module)
+            .map_err(|errors| failed("the package cannot be read", &errors, &instance.files))?;
+        taken.push(args.tags.iter().filter(|tag| !unused.contains(tag)).cloned().collect::<Vec<_>>());
+    }
+    match args.tags.iter().find(|tag| !taken.iter().flatten().any(|used| used == *tag)) {
+        Some(tag) => {
+            Err(Report::new(code::cue::REFERENCE, format!("none of the packages takes the tag {tag:?}"))
+                .with_hint("mark a field with @tag(name) to set it with -t name=value"))
+        }
+        None => Ok(taken),
+    }
 }
 
 fn vet(ui: &mut Ui, args: &VetArgs) -> Answer {
-    for instance in instances(&args.input)? {
+    let instances = instances(&args.input)?;
+    let tags = tags(&instances, &args.input)?;
+    for (instance, tags) in instances.into_iter().zip(tags) {
         let sources = [instance.files.clone(), instance.data.clone()].concat();
-        let input = input(&instance, &args.input);
+        let input = input(&instance, tags);
         tool::vet(&input, &instance.data, args.schema.as_deref(), args.concrete, &instance.module)
             .map_err(|errors| failed("the values are not what they must be", &errors, &sources))?;
     }

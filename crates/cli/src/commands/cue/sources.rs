@@ -1,6 +1,7 @@
 //! From what was typed to texts: which files belong to which package, read within their limits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use cue::load::{Loader, SourceFile};
@@ -81,9 +82,40 @@ impl Loader for Module {
     }
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
-        let Some(found) = self.inside(path)? else { return Err(format!("there is no file {path}")) };
-        let text = project::text::read(&found, path, DATA_BYTES_MAX).map_err(|error| error.to_string())?;
-        Ok(text.into_bytes())
+        let Some(found) = self.inside(path)? else {
+            return Err(format!("there is no file {path} in the module"));
+        };
+        let mut bytes = Vec::new();
+        let file = fs_err::File::open(&found).map_err(|error| error.to_string())?;
+        file.take(DATA_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > DATA_BYTES_MAX {
+            return Err(format!("{path} is larger than {DATA_BYTES_MAX} bytes"));
+        }
+        Ok(bytes)
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<String>, String> {
+        let Some(found) = self.inside(directory)?.filter(|found| found.is_dir()) else {
+            return Ok(Vec::new());
+        };
+        let mut names = Vec::new();
+        for entry in fs_err::read_dir(&found).map_err(|error| error.to_string())? {
+            let path = entry.map_err(|error| error.to_string())?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            names.push(if path.is_dir() { format!("{name}/") } else { name.to_owned() });
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn directory(&self, file: &str) -> Result<String, String> {
+        let none = || format!("{file} is in no module; a module's root has the file {MODULE_FILE}");
+        let root = fs_err::canonicalize(self.root.as_ref().ok_or_else(none)?).map_err(|e| e.to_string())?;
+        let directory = Path::new(file).parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory =
+            fs_err::canonicalize(directory.unwrap_or_else(|| Path::new("."))).map_err(|e| e.to_string())?;
+        let below = directory.strip_prefix(&root).map_err(|_| none())?;
+        below.to_str().map(str::to_owned).ok_or_else(none)
     }
 }
 

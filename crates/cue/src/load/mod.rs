@@ -1,6 +1,11 @@
-//! Packages: which files belong together, and what an import path stands for.
+//! Packages: which files belong together, what an import path stands for, and what attributes put in.
 
-use std::collections::{BTreeMap, HashMap};
+mod attributes;
+mod embed;
+mod tags;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::builtin;
@@ -9,6 +14,7 @@ use crate::error::{Code, Error, Errors};
 use crate::program::{PackageIr, Program};
 use crate::syntax::ast::{DeclKind, File};
 use crate::syntax::parse;
+use tags::Tags;
 
 /// Where source files come from. Paths are relative to the module root, with `/`.
 pub trait Loader {
@@ -23,6 +29,24 @@ pub trait Loader {
     /// # Errors
     /// The file does not exist or cannot be read.
     fn file(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The names in a directory, directories with a `/` behind; an empty list when there is none. For `@embed(glob=...)`.
+    ///
+    /// # Errors
+    /// The directory exists and cannot be read.
+    fn list(&self, dir: &str) -> Result<Vec<String>, String>;
+
+    /// The directory in the module that holds a file of the main package, which has the name it was given by.
+    ///
+    /// # Errors
+    /// The file is in no module.
+    fn directory(&self, file: &str) -> Result<String, String> {
+        Ok(parent(file).to_owned())
+    }
+}
+
+fn parent(file: &str) -> &str {
+    file.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 /// Files held in memory.
@@ -40,6 +64,17 @@ impl Loader for MemoryLoader {
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         self.0.get(path).map(|t| t.clone().into_bytes()).ok_or_else(|| format!("no file {path}"))
+    }
+
+    fn list(&self, dir: &str) -> Result<Vec<String>, String> {
+        let below = self.0.keys().filter_map(|path| match dir {
+            "" => Some(path.as_str()),
+            _ => path.strip_prefix(dir)?.strip_prefix('/'),
+        });
+        let names: BTreeSet<String> = below
+            .map(|path| path.split_once('/').map_or_else(|| path.to_owned(), |(name, _)| format!("{name}/")))
+            .collect();
+        Ok(names.into_iter().collect())
     }
 }
 
@@ -62,11 +97,20 @@ impl SourceFile {
     }
 }
 
+/// What became of the main package.
+pub(crate) struct Compiled {
+    pub(crate) package: u32,
+    pub(crate) errors: Vec<Error>,
+    /// Tags that nothing took, and what is to be said about each.
+    pub(crate) unused: Vec<String>,
+    pub(crate) unknown: Vec<Error>,
+}
+
 /// Compiles packages, the main one and those it imports.
 pub(crate) struct Compiler<'a> {
     loader: &'a dyn Loader,
     module: String,
-    tags: &'a [String],
+    tags: Tags<'a>,
     done: HashMap<String, u32>,
     busy: Vec<String>,
     errors: Vec<Error>,
@@ -75,21 +119,36 @@ pub(crate) struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     pub(crate) fn new(loader: &'a dyn Loader, tags: &'a [String]) -> Self {
         let module = loader.file("cue.mod/module.cue").ok().and_then(|t| module_path(&t)).unwrap_or_default();
+        let tags = Tags::new(tags);
         Self { loader, module, tags, done: HashMap::new(), busy: Vec::new(), errors: Vec::new() }
     }
 
     /// Compiles the main package; compile errors are gathered, the rest of the program still stands.
-    pub(crate) fn main(mut self, program: &mut Program, files: &[SourceFile]) -> (u32, Vec<Error>) {
-        let id = self.package(program, files);
-        (id, self.errors)
+    pub(crate) fn main(mut self, program: &mut Program, files: &[SourceFile]) -> Compiled {
+        let package = self.package(program, files, true);
+        let unused = self.tags.unused();
+        let unknown = unused.iter().map(|tag| self.tags.unknown(tag)).collect();
+        Compiled { package, errors: self.errors, unused, unknown }
     }
 
-    fn package(&mut self, program: &mut Program, files: &[SourceFile]) -> u32 {
+    fn package(&mut self, program: &mut Program, files: &[SourceFile], main: bool) -> u32 {
         let id = u32::try_from(program.packages.len()).unwrap_or(u32::MAX);
         program.packages.push(PackageIr { files: Vec::new() });
-        let kept: Vec<&SourceFile> = files.iter().filter(|f| self.wanted(&f.file)).collect();
+        let mut kept: Vec<(Cow<'_, File>, Arc<str>)> = Vec::new();
+        for source in files {
+            match self.tags.wanted(source) {
+                Ok(true) => kept.push((self.prepared(source, main), source.text.clone())),
+                Ok(false) => {}
+                Err(error) => self.errors.push(error),
+            }
+        }
+        if kept.is_empty() && self.errors.is_empty() {
+            let names: Vec<&str> = files.iter().map(|f| f.file.name.as_str()).collect();
+            let message = format!("every file is left out by its @if or @ignore: {}", names.join(", "));
+            self.errors.push(Error::new(Code::Compile, message));
+        }
         let units: Vec<Unit<'_>> =
-            kept.iter().map(|f| Unit { file: &f.file, text: f.text.clone() }).collect();
+            kept.iter().map(|(file, text)| Unit { file, text: text.clone() }).collect();
         for unit in &units {
             program.short_circuit |= has_experiment(unit.file, "shortcircuit");
         }
@@ -100,13 +159,13 @@ impl<'a> Compiler<'a> {
         id
     }
 
-    /// Whether `@if` lets a file take part.
-    fn wanted(&self, file: &File) -> bool {
-        file.decls.iter().all(|d| match &d.kind {
-            DeclKind::Attribute(a) if a.name() == "if" => holds(a.body(), self.tags),
-            DeclKind::Attribute(a) if a.name() == "ignore" => false,
-            _ => true,
-        })
+    /// A file with the values that its `@tag` and `@embed` put in. Tags reach the main package only.
+    fn prepared<'f>(&mut self, source: &'f SourceFile, main: bool) -> Cow<'f, File> {
+        let name = &source.file.name;
+        let tagged = if main { self.tags.inject(source, &mut self.errors) } else { None };
+        let directory = if main { self.loader.directory(name) } else { Ok(parent(name).to_owned()) };
+        let done = embed::embed(source, tagged, directory, self.loader, &mut self.errors);
+        done.map_or(Cow::Borrowed(&source.file), Cow::Owned)
     }
 
     fn import(&mut self, program: &mut Program, path: &str) -> Result<Imported, String> {
@@ -144,7 +203,7 @@ impl<'a> Compiler<'a> {
                 continue;
             }
             self.busy.push(path.to_owned());
-            let id = self.package(program, &sources);
+            let id = self.package(program, &sources, false);
             self.busy.pop();
             self.done.insert(path.to_owned(), id);
             return Ok(Imported::Package(id));
@@ -206,21 +265,6 @@ fn has_experiment(file: &File, name: &str) -> bool {
         DeclKind::Attribute(a) => a.name() == "experiment" && a.body().split(',').any(|n| n.trim() == name),
         _ => false,
     })
-}
-
-/// Evaluates the boolean expression of `@if`.
-fn holds(body: &str, tags: &[String]) -> bool {
-    let body = body.trim();
-    if let Some((a, b)) = body.split_once("||") {
-        return holds(a, tags) || holds(b, tags);
-    }
-    if let Some((a, b)) = body.split_once("&&") {
-        return holds(a, tags) && holds(b, tags);
-    }
-    match body.strip_prefix('!') {
-        Some(rest) => !holds(rest, tags),
-        None => tags.iter().any(|t| t == body.trim_matches(['(', ')'])),
-    }
 }
 
 /// An error for a package that has none of the files asked for.
