@@ -24,6 +24,10 @@ pub const NUMBER_BITS: u64 = 1 << 20;
 pub const EMBED_BYTES: usize = 64 << 20;
 /// Most files one `@embed(glob=...)` may match.
 pub const EMBED_FILES: usize = 10_000;
+/// Deepest nesting of a `text/template`, and most calls of its templates inside one another.
+pub const TEMPLATE_DEPTH: usize = 200;
+/// Most steps one `template.Execute` takes.
+pub const TEMPLATE_STEPS: usize = 1_000_000;
 /// Deepest nesting of `matchN`, `matchIf` and the like inside one another.
 pub const CHECK_DEPTH: u32 = 6;
 /// Stack left when a recursion asks for more.

@@ -62,3 +62,14 @@ pub(super) fn hmac_sign(c: &mut Call<'_>) -> Outcome {
         other => Err(Fail::Eval(format!("unsupported hash function {other:?}"))),
     }
 }
+
+/// Whether `Valid(publicKey, message, signature)`. A key or signature that is none is not valid.
+pub(super) fn ed25519_valid(c: &mut Call<'_>) -> Outcome {
+    use ed25519_dalek::{Signature, Verifier, VerifyingKey};
+    let (key, message, signature) = (c.bytes(0)?, c.bytes(1)?, c.bytes(2)?);
+    let key: [u8; 32] = key.as_slice().try_into().map_err(|_| "a public key has 32 bytes")?;
+    let (Ok(key), Ok(signature)) = (VerifyingKey::from_bytes(&key), Signature::from_slice(&signature)) else {
+        return Ok(Value::Bool(false));
+    };
+    Ok(Value::Bool(key.verify(&message, &signature).is_ok()))
+}

@@ -9,7 +9,7 @@ use crate::data::{self, Data};
 use crate::value::Value;
 
 /// The concrete data of an argument.
-fn data_of(c: &mut Call<'_>, i: usize) -> Result<Data, Fail> {
+pub(super) fn data_of(c: &mut Call<'_>, i: usize) -> Result<Data, Fail> {
     let value = c.args[i].clone();
     Ok(data::from_value(c.eval, &value, c.at)?)
 }

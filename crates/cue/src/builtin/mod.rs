@@ -13,6 +13,8 @@ mod strconv;
 mod strings;
 mod structs;
 mod table;
+mod tabwriter;
+mod template;
 mod time;
 
 use std::collections::HashMap;

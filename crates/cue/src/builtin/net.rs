@@ -162,7 +162,11 @@ fn unescape(text: &str, plus_space: bool) -> Result<String, Fail> {
 }
 
 pub(super) fn query_escape(c: &mut Call<'_>) -> Outcome {
-    Ok(Value::string(escape(&c.text(0)?, |b| b"-_.~".contains(&b), true)))
+    Ok(Value::string(query_escaped(&c.text(0)?)))
+}
+
+pub(super) fn query_escaped(text: &str) -> String {
+    escape(text, |b| b"-_.~".contains(&b), true)
 }
 
 pub(super) fn path_escape(c: &mut Call<'_>) -> Outcome {

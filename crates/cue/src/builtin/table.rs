@@ -2,7 +2,7 @@
 
 use super::{
     Builtin, Constant, core, crypto, encoding, list, matching, math, net, paths, regexp, strconv, strings,
-    structs, time,
+    structs, tabwriter, template, time,
 };
 
 const fn b(
@@ -21,7 +21,7 @@ const fn v(
     Builtin { name, params, validator: true, run }
 }
 
-pub(super) static BUILTINS: [Builtin; 211] = [
+pub(super) static BUILTINS: [Builtin; 216] = [
     b("len", "c", core::len),
     b("close", "t", core::close),
     b("__closeAll", "c", core::close),
@@ -201,6 +201,11 @@ pub(super) static BUILTINS: [Builtin; 211] = [
     b("sha512.Sum512_224", "b", crypto::sha512_224),
     b("sha512.Sum512_256", "b", crypto::sha512_256),
     b("hmac.Sign", "sbb", crypto::hmac_sign),
+    v("ed25519.Valid", "bbb", crypto::ed25519_valid),
+    b("tabwriter.Write", "c", tabwriter::write),
+    b("template.Execute", "sc", template::execute),
+    b("template.HTMLEscape", "s", template::html_escape),
+    b("template.JSEscape", "s", template::js_escape),
     b("json.Marshal", "c", encoding::json_marshal),
     b("json.Unmarshal", "b", encoding::json_unmarshal),
     v("json.Valid", "b", encoding::json_valid),
@@ -236,7 +241,7 @@ pub(super) static BUILTINS: [Builtin; 211] = [
 ];
 
 /// Import paths, and the prefix of their members in the tables.
-pub(super) static PACKAGES: [(&str, &str); 24] = [
+pub(super) static PACKAGES: [(&str, &str); 27] = [
     ("strings", "strings"),
     ("list", "list"),
     ("struct", "struct"),
@@ -254,6 +259,9 @@ pub(super) static PACKAGES: [(&str, &str); 24] = [
     ("crypto/sha256", "sha256"),
     ("crypto/sha512", "sha512"),
     ("crypto/hmac", "hmac"),
+    ("crypto/ed25519", "ed25519"),
+    ("text/tabwriter", "tabwriter"),
+    ("text/template", "template"),
     ("encoding/json", "json"),
     ("encoding/yaml", "yaml"),
     ("encoding/toml", "toml"),
@@ -263,7 +271,7 @@ pub(super) static PACKAGES: [(&str, &str); 24] = [
     ("time", "time"),
 ];
 
-pub(super) static CONSTANTS: [(&str, Constant); 68] = [
+pub(super) static CONSTANTS: [(&str, Constant); 69] = [
     ("math.Pi", Constant::Decimal("3.14159265358979323846264338327950288419716939937510582097494459")),
     ("math.E", Constant::Decimal("2.71828182845904523536028747135266249775724709369995957496696763")),
     ("math.Phi", Constant::Decimal("1.61803398874989484820458683436563811772030917980576286213544861")),
@@ -320,6 +328,7 @@ pub(super) static CONSTANTS: [(&str, Constant); 68] = [
     ("hmac.SHA512", Constant::Text("SHA512")),
     ("hmac.SHA512_224", Constant::Text("SHA512_224")),
     ("hmac.SHA512_256", Constant::Text("SHA512_256")),
+    ("ed25519.PublicKeySize", Constant::Int(32)),
     ("md5.Size", Constant::Int(16)),
     ("md5.BlockSize", Constant::Int(64)),
     ("sha1.Size", Constant::Int(20)),

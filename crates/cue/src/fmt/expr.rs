@@ -75,10 +75,7 @@ impl Printer {
                     self.out.push(')');
                 }
             }
-            ExprKind::Alias(name, inner) => {
-                self.out.push_str(&format!("{}=", name.name));
-                self.expr(inner, 0);
-            }
+            ExprKind::Alias(name, inner) => self.aliased(&name.name, inner),
             ExprKind::Comprehension(c) => self.comprehension(c),
             ExprKind::Optional(inner) => {
                 self.expr(inner, 9);

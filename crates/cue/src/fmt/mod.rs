@@ -217,6 +217,17 @@ impl Printer {
         }
     }
 
+    /// `X=value`, with a space where the value itself begins with `=`.
+    fn aliased(&mut self, name: &str, value: &Expr) {
+        self.out.push_str(name);
+        self.out.push('=');
+        let at = self.out.len();
+        self.expr(value, 0);
+        if self.out[at..].starts_with('=') {
+            self.out.insert(at, ' ');
+        }
+    }
+
     fn attributes(&mut self, attrs: &[Attribute]) {
         for attr in attrs {
             self.out.push(' ');
@@ -242,10 +253,10 @@ fn label(field: &Field) -> String {
         }
         Label::Pattern(alias, e, _) => {
             p.out.push('[');
-            if let Some(alias) = alias {
-                p.out.push_str(&format!("{}=", alias.name));
+            match alias {
+                Some(alias) => p.aliased(&alias.name, e),
+                None => p.expr(e, 0),
             }
-            p.expr(e, 0);
             p.out.push(']');
         }
     }
@@ -276,6 +287,9 @@ mod tests {
             "package p\nimport \"list\"\nx: list.Max([1,\n 2,\n])\n// end\n",
             "a: b: c: {\n// inner\nd: 1\n\n\n// last\n}\n",
             "#D: {name!: string, [=~\"^x\"]: int, ...}\nfor k, v in #D if v > 1 {\"\\(k)\": v}\n",
+            " i2n.cO*[itit--nn-- hz],  //  after the list\n",
+            "a: [1, 2] // after\nb: [1, // one\n2] // two\nc: f([1], {x: [2]}) // three\n",
+            "[X= =~\"foo\"]: {a: Y= ==1}\n",
             "x: *1 | (2 & int)\ny: -x\nz: [for i in [1] {i}, ...int]\nlet q = x[1:2]\n",
         ];
         for case in cases {

@@ -200,8 +200,14 @@ impl<'a> Parser<'a> {
     fn line_comment(&mut self) -> Option<String> {
         let raw = self.lexed.comments.get(self.comment)?;
         let end = self.lexed.tokens.get(self.at.checked_sub(1)?)?.span.end;
+        // of what is between, only a comma may be; a bracket's comment is not that of what stands in the brackets
+        let between = self.at..raw.before as usize;
+        let commas = |i: usize| {
+            self.lexed.tokens.get(i).is_some_and(|t| matches!(t.kind, Kind::Comma | Kind::AutoComma))
+        };
         if raw.span.start < end
-            || raw.before as usize > self.at + 1
+            || between.len() > 1
+            || !between.clone().all(commas)
             || self.lines_between(end, raw.span.start) > 0
         {
             return None;

@@ -1,0 +1,62 @@
+//! The formatter on real sources: its form is fixed, and means what the text meant.
+#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::case_sensitive_file_extension_comparisons, reason = "CUE file names are lower case")]
+
+use std::path::{Path, PathBuf};
+
+fn archives(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            archives(&path, out);
+        } else if path.extension().is_some_and(|e| e == "txtar") {
+            out.push(path);
+        }
+    }
+}
+
+/// The files of an archive: a line `-- name --`, then the text.
+fn sources(archive: &str) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for line in archive.split_inclusive('\n') {
+        match line.trim_end().strip_prefix("-- ").and_then(|name| name.strip_suffix(" --")) {
+            Some(name) => files.push((name.to_owned(), String::new())),
+            None => {
+                if let Some((_, text)) = files.last_mut() {
+                    text.push_str(line);
+                }
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn every_source_of_the_archives_is_laid_out_once_and_for_all() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/cue");
+    let mut paths = Vec::new();
+    archives(&dir, &mut paths);
+    if paths.is_empty() {
+        println!("skipped: no archives in {}", dir.display());
+        return;
+    }
+    let mut wrong = Vec::new();
+    let mut files = 0;
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (name, text) in sources(&text) {
+            if !name.ends_with(".cue") {
+                continue;
+            }
+            let Ok(once) = cue::fmt::format(&name, &text) else { continue };
+            files += 1;
+            match cue::fmt::format(&name, &once) {
+                Ok(twice) if twice == once => {}
+                Ok(_) => wrong.push(format!("{} {name}: changed again", path.display())),
+                Err(errors) => wrong.push(format!("{} {name}: {errors}", path.display())),
+            }
+        }
+    }
+    assert!(files > 100, "only {files} files were laid out");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
