@@ -31,6 +31,9 @@ pub fn file(file: &File) -> String {
         p.decl_lines(decl, "");
     }
     if let Some(package) = &file.package {
+        if !before.is_empty() && file.package_comments.blank_before {
+            p.out.push('\n');
+        }
         p.docs(&file.package_comments);
         p.out.push_str(&format!("package {}", package.name));
         p.line_comment(&file.package_comments);
@@ -289,12 +292,22 @@ mod tests {
             "#D: {name!: string, [=~\"^x\"]: int, ...}\nfor k, v in #D if v > 1 {\"\\(k)\": v}\n",
             " i2n.cO*[itit--nn-- hz],  //  after the list\n",
             "a: [1, 2] // after\nb: [1, // one\n2] // two\nc: f([1], {x: [2]}) // three\n",
+            "@if(a)\n\n// about\npackage p\nx: 1\n",
             "[X= =~\"foo\"]: {a: Y= ==1}\n",
             "x: *1 | (2 & int)\ny: -x\nz: [for i in [1] {i}, ...int]\nlet q = x[1:2]\n",
         ];
         for case in cases {
             let once = format("t.cue", case).unwrap();
             assert_eq!(format("t.cue", &once).unwrap(), once, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_file_attribute_keeps_its_distance_from_the_package() {
+        for text in
+            ["@if(a)\n\npackage p\n", "@if(a)\npackage p\n", "@if(a)\n\n// about\npackage p\n\nx: 1\n"]
+        {
+            assert_eq!(format("t.cue", text).unwrap(), text);
         }
     }
 }
