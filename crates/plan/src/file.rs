@@ -154,14 +154,26 @@ impl Plan {
                 return Err(format!("there is no step {step}"));
             }
         }
-        let mut graph = self.graph();
-        let edges = graph.after.iter().map(Vec::len).sum::<usize>();
-        graph.sort();
-        if graph.after.iter().map(Vec::len).sum::<usize>() == edges {
+        let order = crate::graph::order(total, |step| self.after(step).iter().map(|edge| edge.step));
+        if order.len() == total {
             Ok(())
         } else {
             Err("its steps wait for each other in a circle".to_owned())
         }
+    }
+
+    /// What a step comes after: a change, or behind the last of them a junction.
+    pub(crate) fn after(&self, step: u32) -> &[crate::change::Edge] {
+        let changes = self.body.changes.len();
+        match self.body.changes.get(step as usize) {
+            Some(change) => &change.after,
+            None => self.body.junctions.get(step as usize - changes).map_or(&[], |junction| &junction.after),
+        }
+    }
+
+    /// Changes and junctions.
+    pub(crate) fn steps(&self) -> usize {
+        self.body.changes.len() + self.body.junctions.len()
     }
 
     pub(crate) fn graph(&self) -> crate::graph::Graph {

@@ -9,6 +9,65 @@ pub(crate) struct Graph {
     pub(crate) after: Vec<Vec<Edge>>,
 }
 
+/// What comes after each vertex, in one piece of memory.
+#[derive(Debug, Default)]
+pub(crate) struct Behind {
+    starts: Vec<u32>,
+    vertices: Vec<u32>,
+}
+
+impl Behind {
+    /// Turns edges round; `after` gives what a vertex comes after.
+    pub(crate) fn new<I: Iterator<Item = u32>>(count: usize, after: impl Fn(u32) -> I) -> Self {
+        let all = || 0..u32::try_from(count).unwrap_or(u32::MAX);
+        let mut starts = vec![0_u32; count + 1];
+        for on in all().flat_map(&after) {
+            starts[on as usize + 1] += 1;
+        }
+        for at in 0..count {
+            starts[at + 1] += starts[at];
+        }
+        let mut next = starts.clone();
+        let mut vertices = vec![0; starts[count] as usize];
+        for vertex in all() {
+            for on in after(vertex) {
+                let place = &mut next[on as usize];
+                vertices[*place as usize] = vertex;
+                *place += 1;
+            }
+        }
+        Self { starts, vertices }
+    }
+
+    pub(crate) fn of(&self, vertex: u32) -> &[u32] {
+        let vertex = vertex as usize;
+        &self.vertices[self.starts[vertex] as usize..self.starts[vertex + 1] as usize]
+    }
+}
+
+/// An order in which each vertex comes after all it comes after, first come first served; without those in or behind a
+/// circle.
+pub(crate) fn order<I: Iterator<Item = u32>>(count: usize, after: impl Fn(u32) -> I) -> Vec<u32> {
+    let behind = Behind::new(count, &after);
+    let all = 0..u32::try_from(count).unwrap_or(u32::MAX);
+    let mut waiting: Vec<u32> =
+        all.map(|vertex| u32::try_from(after(vertex).count()).unwrap_or(u32::MAX)).collect();
+    let mut order = Vec::with_capacity(count);
+    order.extend((0..).zip(&waiting).filter(|(_, waiting)| **waiting == 0).map(|(vertex, _)| vertex));
+    let mut next = 0;
+    while let Some(vertex) = order.get(next).copied() {
+        next += 1;
+        for dependent in behind.of(vertex) {
+            let left = &mut waiting[*dependent as usize];
+            *left -= 1;
+            if *left == 0 {
+                order.push(*dependent);
+            }
+        }
+    }
+    order
+}
+
 impl Graph {
     pub(crate) fn with_vertices(count: usize) -> Self {
         Self { after: vec![Vec::new(); count] }
@@ -28,49 +87,28 @@ impl Graph {
     }
 
     /// What comes after each vertex.
-    pub(crate) fn before(&self) -> Vec<Vec<u32>> {
-        let mut before = vec![Vec::new(); self.len()];
-        for (vertex, edges) in (0..).zip(&self.after) {
-            for edge in edges {
-                before[edge.step as usize].push(vertex);
-            }
-        }
-        before
+    pub(crate) fn before(&self) -> Behind {
+        Behind::new(self.len(), |vertex| self.after[vertex as usize].iter().map(|edge| edge.step))
     }
 
-    /// An order in which each vertex comes after all it comes after; lower numbers first where there is a choice of
-    /// equals. Circles, which can only be among deletions of what was applied at different times, are cut: the edges
-    /// that close one are removed.
+    /// An order in which each vertex comes after all it comes after. Circles, which can only be among deletions of what
+    /// was applied at different times, are cut: of the edges in or behind one, only those to a lower number stay.
     pub(crate) fn sort(&mut self) -> Vec<u32> {
-        let before = self.before();
-        let mut waiting: Vec<usize> = self.after.iter().map(Vec::len).collect();
-        let mut order: Vec<u32> =
-            (0..).zip(&waiting).filter(|(_, waiting)| **waiting == 0).map(|(vertex, _)| vertex).collect();
-        let (mut next, mut stuck) = (0, 0);
-        let mut done = vec![false; self.len()];
-        loop {
-            while let Some(vertex) = order.get(next).copied() {
-                next += 1;
-                done[vertex as usize] = true;
-                for dependent in &before[vertex as usize] {
-                    let left = &mut waiting[*dependent as usize];
-                    *left = left.saturating_sub(1);
-                    if *left == 0 && !done[*dependent as usize] {
-                        order.push(*dependent);
-                    }
-                }
-            }
-            while stuck < self.len() && done[stuck] {
-                stuck += 1;
-            }
-            if stuck == self.len() {
-                return order;
-            }
-            self.after[stuck].retain(|edge| done[edge.step as usize]);
-            waiting[stuck] = 0;
-            order.push(u32::try_from(stuck).unwrap_or(u32::MAX));
-            done[stuck] = true;
+        let after = |graph: &Self| {
+            order(graph.len(), |vertex| graph.after[vertex as usize].iter().map(|edge| edge.step))
+        };
+        let first = after(self);
+        if first.len() == self.len() {
+            return first;
         }
+        let mut done = vec![false; self.len()];
+        for vertex in first {
+            done[vertex as usize] = true;
+        }
+        for (vertex, edges) in (0..).zip(&mut self.after) {
+            edges.retain(|edge| done[edge.step as usize] || edge.step < vertex);
+        }
+        after(self)
     }
 
     /// The level of each vertex: 1 where nothing comes before, else one more than the highest before it.

@@ -32,6 +32,7 @@ use self::pending::{Answer, Pending};
 use self::retry::Class;
 use self::unit::{Role, State, Unit, Units};
 use crate::file::Plan;
+use crate::graph::Behind;
 use crate::limits;
 use crate::name::{Host, Instance, ResourceId};
 
@@ -55,7 +56,7 @@ pub struct Apply {
     units: Vec<Unit>,
     hosts: Vec<Host>,
     /// What comes after each unit.
-    before: Vec<Vec<u32>>,
+    behind: Behind,
     index: HashMap<StepId, u32>,
     by_instance: HashMap<Instance, u32>,
     by_resource: HashMap<ResourceId, Vec<u32>>,
@@ -85,14 +86,11 @@ impl Apply {
     /// have checked ([`Plan::check_fresh`]).
     pub fn new(plan: Arc<Plan>, run: RunId, options: Options) -> Self {
         let Units { units, hosts, gates } = Units::new(&plan, &options);
-        let mut before = vec![Vec::new(); units.len()];
+        let behind = Behind::new(units.len(), |at| units[at as usize].after.iter().map(|(on, _)| *on));
         let mut index = HashMap::with_capacity(units.len());
-        let mut by_instance = HashMap::new();
+        let mut by_instance = HashMap::with_capacity(plan.changes.len());
         let mut by_resource: HashMap<ResourceId, Vec<u32>> = HashMap::new();
         for (at, unit) in (0..).zip(&units) {
-            for (on, _) in &unit.after {
-                before[*on as usize].push(at);
-            }
             index.insert(unit.step.id.clone(), at);
             if let Role::Change(change) = unit.role
                 && plan.changes[change as usize].operation != crate::Operation::Dispose
@@ -109,7 +107,7 @@ impl Apply {
             phase: Phase::New,
             units,
             hosts,
-            before,
+            behind,
             index,
             by_instance,
             by_resource,
@@ -243,7 +241,7 @@ impl Apply {
         if !self.in_flight_unit(at, step)? {
             return Ok(());
         }
-        self.units[at as usize].problem = Some(problem.clone());
+        self.units[at as usize].problem = Some(Box::new(problem.clone()));
         if !was_record {
             self.land(at);
         }
@@ -361,7 +359,7 @@ impl Apply {
         while let Some(at) = again.pop() {
             if seen.insert(at) {
                 self.units[at as usize].state = State::Waiting;
-                again.extend(&self.before[at as usize]);
+                again.extend(self.behind.of(at));
             }
         }
         for unit in &mut self.units {

@@ -164,11 +164,11 @@ impl Apply {
     /// The units that have waited for this one alone.
     fn released(&mut self, at: u32) -> Vec<u32> {
         let mut released = Vec::new();
-        for dependent in self.before[at as usize].clone() {
-            let unit = &mut self.units[dependent as usize];
+        for dependent in self.behind.of(at) {
+            let unit = &mut self.units[*dependent as usize];
             unit.waiting = unit.waiting.saturating_sub(1);
             if unit.waiting == 0 && unit.state == State::Waiting {
-                released.push(dependent);
+                released.push(*dependent);
             }
         }
         released

@@ -10,6 +10,7 @@ use super::Options;
 use crate::change::Operation;
 use crate::desired::DependencyKind;
 use crate::file::Plan;
+use crate::graph;
 use crate::name::Host;
 
 /// What a unit is in the plan, by index.
@@ -77,7 +78,7 @@ pub(super) struct Unit {
     pub(super) tries: u32,
     /// Why it cannot be begun.
     pub(super) because: Option<Arc<str>>,
-    pub(super) problem: Option<Problem>,
+    pub(super) problem: Option<Box<Problem>>,
     /// What performing it answered, where others may refer to it.
     pub(super) output: Option<Arc<Value>>,
 }
@@ -112,7 +113,9 @@ fn unit(role: Role, id: String, name: String, kind: &'static str) -> Unit {
 
 impl Units {
     pub(super) fn new(plan: &Plan, options: &Options) -> Self {
-        let mut all = Self { units: Vec::new(), hosts: Vec::new(), gates: 0 };
+        let order = graph::order(plan.steps(), |step| plan.after(step).iter().map(|edge| edge.step));
+        let count = plan.steps() + plan.handlers.len() + plan.checks.len();
+        let mut all = Self { units: Vec::with_capacity(count), hosts: Vec::new(), gates: 0 };
         all.changes(plan);
         let changed: BTreeSet<&Host> = plan.changes.iter().map(|change| &change.instance.host).collect();
         all.hosts = changed.iter().map(|host| (*host).clone()).collect();
@@ -120,10 +123,10 @@ impl Units {
         for (at, change) in plan.changes.iter().enumerate() {
             all.units[at].host = number.get(&change.instance.host).copied();
         }
-        all.stages(plan, options);
+        all.stages(&order, options);
         all.handlers(plan, &number);
         all.checks(plan, &number);
-        all.heights();
+        all.heights(&order);
         all.gates = all.units.iter().map(|unit| unit.gate + 1).max().unwrap_or(0);
         all
     }
@@ -141,16 +144,16 @@ impl Units {
         for (at, junction) in (0..).zip(&plan.junctions) {
             self.units.push(unit(Role::Junction(at), format!("#{at}"), junction.label.clone(), "junction"));
         }
-        for (at, edges) in plan.graph().after.iter().enumerate() {
+        for (at, unit) in (0..).zip(&mut self.units) {
             let needed = |kind| kind != DependencyKind::Order;
-            self.units[at].after = edges.iter().map(|edge| (edge.step, needed(edge.kind))).collect();
+            unit.after = plan.after(at).iter().map(|edge| (edge.step, needed(edge.kind))).collect();
         }
     }
 
     /// A unit's stage is its host's, or that of the last unit it comes after where that is later: so that nothing waits
     /// for a stage that waits for it.
-    fn stages(&mut self, plan: &Plan, options: &Options) {
-        for at in plan.graph().sort() {
+    fn stages(&mut self, order: &[u32], options: &Options) {
+        for at in order.iter().copied() {
             let own = self.units[at as usize].host.map_or(0, |host| options.stage_of(host));
             let others =
                 self.units[at as usize].after.iter().map(|(on, _)| self.units[*on as usize].gate / PARTS);
@@ -190,19 +193,18 @@ impl Units {
         }
     }
 
-    fn heights(&mut self) {
-        let mut graph = crate::graph::Graph::with_vertices(self.units.len());
-        for (at, unit) in (0..).zip(&self.units) {
-            for (on, _) in &unit.after {
-                graph.add(at, *on, DependencyKind::Order);
-            }
-        }
-        for at in graph.sort().into_iter().rev() {
+    /// Handlers and checks come after all changes, so `order` and then they are an order of all.
+    fn heights(&mut self, order: &[u32]) {
+        let count = u32::try_from(self.units.len()).unwrap_or(u32::MAX);
+        let last = u32::try_from(order.len()).unwrap_or(u32::MAX)..count;
+        for at in last.rev().chain(order.iter().rev().copied()) {
             let height = self.units[at as usize].height + 1;
-            for edge in &graph.after[at as usize] {
-                let below = &mut self.units[edge.step as usize].height;
+            let after = std::mem::take(&mut self.units[at as usize].after);
+            for (on, _) in &after {
+                let below = &mut self.units[*on as usize].height;
                 *below = (*below).max(height);
             }
+            self.units[at as usize].after = after;
         }
     }
 }

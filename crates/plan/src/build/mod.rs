@@ -209,10 +209,10 @@ impl<'a> Builder<'a> {
             let vertex = self.graph.add_vertex();
             self.vertices.push(Vertex::Dispose(at));
             self.graph.add(vertex, at, DependencyKind::Require);
-            for dependent in &before[at as usize] {
+            for dependent in before.of(at) {
                 match self.vertices[*dependent as usize] {
                     Vertex::Group(_) => {
-                        for behind in &before[*dependent as usize] {
+                        for behind in before.of(*dependent) {
                             self.graph.add(vertex, *behind, DependencyKind::Require);
                         }
                     }
