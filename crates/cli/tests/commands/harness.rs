@@ -78,6 +78,7 @@ pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
     transcript: String,
     typed: u64,
+    turned_back: bool,
     user: String,
 }
 
@@ -101,7 +102,7 @@ impl Sandbox {
     pub(crate) fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("aedile-test-").tempdir().unwrap();
         fs_err::create_dir(directory.path().join("work")).unwrap();
-        Self { directory, transcript: String::new(), typed: 0, user: "maria".to_owned() }
+        Self { directory, transcript: String::new(), typed: 0, turned_back: false, user: "maria".to_owned() }
     }
 
     /// A directory with a project in it.
@@ -145,6 +146,11 @@ impl Sandbox {
         self
     }
 
+    /// From here on the clock stands a year before where it stood.
+    pub(crate) fn turn_back(&mut self) {
+        self.turned_back = true;
+    }
+
     /// Types a command.
     pub(crate) fn run(&mut self, args: &[&str]) -> Said {
         self.run_with_input(args, "")
@@ -167,7 +173,10 @@ impl Sandbox {
 
     /// A command to be started by the test itself.
     pub(crate) fn command(&mut self, args: &[&str]) -> Command {
-        let start: Timestamp = START.parse().unwrap();
+        let mut start: Timestamp = START.parse().unwrap();
+        if self.turned_back {
+            start -= SignedDuration::from_hours(365 * 24);
+        }
         let now = start + SignedDuration::from_mins(i64::try_from(self.typed).unwrap());
         self.typed += 1;
         let mut command = Command::new(std::env::current_exe().unwrap());

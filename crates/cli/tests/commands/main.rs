@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "every line of this program is a test")]
 
+mod bad_input;
 mod cue;
 mod deciding;
 mod examples;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         examples::trials(),
         programs::trials(),
         cue::trials(),
+        bad_input::trials(),
         schedules::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
