@@ -121,7 +121,8 @@ pub(crate) fn add_sources(engine: &mut Engine, sources: &[&Source], out: &mut Ve
             let message =
                 format!("the file has {} bytes, more than {}", source.text.len(), limits::SOURCE_BYTES);
             out.push(bad_policy(message, start(source)));
-        } else if let Some(finding) = rego_check::nesting(source) {
+        } else if let Some(finding) = rego_check::nesting(source).or_else(|| rego_check::wide_format(source))
+        {
             out.push(finding);
         } else if let Err(error) = engine.add_policy(source.name.clone(), source.text.clone()) {
             out.push(found(&error.to_string(), &[source]));

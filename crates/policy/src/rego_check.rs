@@ -14,6 +14,7 @@ use crate::limits;
 use crate::source::{Source, bad_policy, start};
 
 /// Builtins that would make the answer depend on more than the document, and what to write instead.
+/// Those at the end make values of any size in one step, which no time limit interrupts.
 const REFUSED: &[(&str, &str)] = &[
     ("http.send", "a policy sees its input and nothing else"),
     ("net.lookup_ip_addr", "a policy sees its input and nothing else"),
@@ -22,6 +23,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("time.now_ns", "use input.time.unixMs * 1000000"),
     ("trace", "use warn"),
     ("uuid.rfc4122", "a policy must give the same answer every time"),
+    ("bits.lsh", "multiply"),
+    ("numbers.range", "write the numbers out, or go over what the input holds"),
+    ("numbers.range_step", "write the numbers out, or go over what the input holds"),
 ];
 
 /// The first bracket nested deeper than the parser can be trusted with.
@@ -52,6 +56,26 @@ pub(crate) fn nesting(source: &Source) -> Option<Diagnostic> {
         if c == '\n' {
             line += 1;
             column = 0;
+        }
+    }
+    None
+}
+
+/// Digits of the widest field a format may ask for.
+const FORMAT_DIGITS: usize = 3;
+
+/// The first format that asks for a wider field: it would be padded in one step, which no time limit interrupts.
+pub(crate) fn wide_format(source: &Source) -> Option<Diagnostic> {
+    for (number, line) in (1_u32..).zip(source.text.lines()) {
+        for (at, _) in line.match_indices('%') {
+            let digits = line[at + 1..].bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+            if digits > FORMAT_DIGITS {
+                let column = u32::try_from(line[..at].chars().count() + 1).unwrap_or(u32::MAX);
+                let message = format!("a format asks for a field of more than {FORMAT_DIGITS} digits");
+                let location =
+                    Location { file: source.name.clone(), line: number, column, path: String::new() };
+                return Some(bad_policy(message, location));
+            }
         }
     }
     None

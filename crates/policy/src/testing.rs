@@ -1,9 +1,10 @@
 //! Tests of policies: rules `test_*` in `*_test.rego`, and cases in `*_test.yaml`. Results are data; the command
 //! line shows them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{Diagnostic, Digest, Principal, Role, RunId, Severity, StepId, Timestamp, Verdict};
+use model::{Diagnostic, Digest, Location, Principal, Role, RunId, Severity, StepId, Timestamp, Verdict};
 use regorus::Value as RegoValue;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -88,12 +89,86 @@ fn rego_tests(source: &Source) -> (Option<String>, Vec<(u32, String)>) {
     (package, tests)
 }
 
+/// The first rule of a test file that uses itself, directly or through others. The tests' own helpers are not compiled, as
+/// `with` has no bytecode, so their calls are found in the text: a name of the file that stands in the body of another.
+fn recursion(source: &Source) -> Option<Diagnostic> {
+    let whole = rego_tests(source).0.map_or_else(String::new, |package| format!("data.{package}."));
+    let mut rules: Vec<(u32, String, BTreeSet<String>)> = Vec::new();
+    for (line, text) in (1..).zip(source.text.lines()) {
+        let code = code_of(text);
+        let head: String = code.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        if !head.is_empty() && !matches!(head.as_str(), "package" | "import" | "default") {
+            rules.push((line, head.clone(), BTreeSet::new()));
+        }
+        if let Some((_, name, used)) = rules.last_mut() {
+            // the head itself is not a use of it
+            let body = if head == *name { &code[head.len()..] } else { code.as_str() };
+            used.extend(names_in(body, &whole));
+        }
+    }
+    let mut uses: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (_, name, used) in &rules {
+        let own =
+            used.iter().map(String::as_str).filter(|word| rules.iter().any(|(_, known, _)| known == word));
+        uses.entry(name).or_default().extend(own);
+    }
+    let circular = |start: &str| {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&str> = uses[start].iter().copied().collect();
+        while let Some(next) = open.pop() {
+            if next == start {
+                return true;
+            }
+            if seen.insert(next) {
+                open.extend(uses[next].iter().copied());
+            }
+        }
+        false
+    };
+    let (line, name, _) = rules.iter().find(|(_, name, _)| circular(name))?;
+    let location = Location { file: source.name.clone(), line: *line, column: 1, path: String::new() };
+    Some(bad_policy(format!("{name} uses itself, which Rego does not allow"), location))
+}
+
+/// The names in a piece of code that stand for rules of its own package: alone, or behind the package's `whole` path.
+fn names_in<'a>(code: &'a str, whole: &'a str) -> impl Iterator<Item = String> + 'a {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let begins = code.char_indices().filter(move |(at, c)| is_word(*c) && !code[..*at].ends_with(is_word));
+    begins.filter(move |(at, _)| !code[..*at].ends_with('.') || code[..*at].ends_with(whole)).map(
+        move |(at, _)| {
+            let rest = &code[at..];
+            rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())].to_owned()
+        },
+    )
+}
+
+/// A line without its comment and the content of its texts.
+fn code_of(line: &str) -> String {
+    let mut code = String::new();
+    let mut inside: Option<char> = None;
+    let mut escaped = false;
+    for c in line.chars() {
+        match inside {
+            Some(quote) if c == quote && !escaped => inside = None,
+            Some(_) => escaped = c == '\\' && !escaped,
+            None if c == '#' => break,
+            None if matches!(c, '"' | '`') => inside = Some(c),
+            None => code.push(c),
+        }
+    }
+    code
+}
+
 fn run_rego(all: &[Source], tests: &Source, results: &mut Vec<TestResult>, findings: &mut Vec<Diagnostic>) {
     let mut engine = strict_engine();
     let mut sources: Vec<&Source> =
         all.iter().filter(|source| matches!(kind_of(source), Kind::Rego)).collect();
     sources.push(tests);
     if !add_sources(&mut engine, &sources, findings) {
+        return;
+    }
+    if let Some(finding) = recursion(tests) {
+        findings.push(finding);
         return;
     }
     engine.set_input(RegoValue::new_object());

@@ -81,11 +81,14 @@ fn what_cannot_be_evaluated_denies() {
         ("conflict", "f(x) := 1 if x\nf(x) := 2 if x\ndeny contains \"x\" if f(true) == 1"),
         (
             "endless",
-            "deny contains \"x\" if { some i in numbers.range(1, 100000); some j in numbers.range(1, 100000); i + j == 0 }",
+            "d := [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\ndeny contains \"x\" if { some a in d; some b in d; some c in d; some e in d; some f in d; some g in d; some h in d; some i in d; a + b + c + e + f + g + h + i < 0 }",
         ),
         ("wrong element", "deny contains 7 if true"),
         ("empty message", "deny contains \"\" if true"),
-        ("too many", "deny contains sprintf(\"%d\", [i]) if some i in numbers.range(1, 1000)"),
+        (
+            "too many",
+            "d := [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\ndeny contains sprintf(\"%d%d%d\", [a, b, c]) if { some a in d; some b in d; some c in d }",
+        ),
         ("unknown chain", "require_approval contains \"nobody\" if true"),
     ] {
         let decision = ask_plainly(&rego(rules), "wasm.x", NOON);
@@ -133,6 +136,8 @@ fn malformed_rules_are_found_at_their_place() {
         ("deny contains \"x\" if f(1)\nf(x) if g(x + 1)\ng(x) if f(x)", "uses itself"),
         ("deny contains x if some x in deny", "uses itself"),
         ("deny contains \"x\" if false\nf(x) if f(x)", "uses itself"),
+        ("deny contains \"x\" if count(numbers.range(1, 30000000)) == 5", "numbers.range is not available"),
+        ("deny contains sprintf(\"%900000000d\", [1])", "more than 3 digits"),
         ("deny contains \"x\" if data.aedile[input.name]\na if true", "ecursion"),
     ] {
         let found = refused(rules);

@@ -107,3 +107,29 @@ fn tests_that_test_nothing_do_not_pass() {
     let broken = run(&[Source::new("policy.yaml", "nonsense: 1"), Source::new("a_test.yaml", "cases: []")]);
     assert!(!broken.passed() && broken.results.is_empty());
 }
+
+#[test]
+fn a_test_helper_that_uses_itself_is_refused_and_not_run() {
+    let policy = Source::new("policy.rego", "package aedile\n\ndeny contains \"x\" if input.bad\n");
+    let tested = |body: &str| {
+        let tests =
+            Source::new("a_test.rego", format!("package aedile_test\n\nimport data.aedile\n\n{body}\n"));
+        run(&[policy.clone(), tests])
+    };
+    for circle in [
+        "f(x) := f(x + 1)\n\ntest_a if f(1) == 2",
+        "f(x) := g(x)\n\ng(x) := data.aedile_test.f(x)\n\ntest_a if f(1) == 2",
+        "test_a if {\n    test_a\n}",
+    ] {
+        let report = tested(circle);
+        assert!(report.findings[0].message.contains("uses itself"), "{circle}: {report:?}");
+        assert_eq!(report.findings[0].location.file, "a_test.rego");
+        assert!(report.results.is_empty());
+    }
+    let straight = "deny := said if said := aedile.deny with input as {\"bad\": true}\n\n# deny, and test_a\n\
+                    test_a if deny == {\"x\"}\n\ntest_b if \"test_b\" == `test_b`";
+    let report = tested(straight);
+    assert!(report.findings.is_empty(), "{report:?}");
+    assert!(report.results.iter().all(|result| result.failure.is_none()), "{report:?}");
+    assert_eq!(report.results.len(), 2);
+}
