@@ -126,7 +126,7 @@ impl Following<'_> {
             if !records.is_empty() {
                 continue;
             }
-            self.news(ui)?;
+            self.news(ui, u64::MAX)?;
             self.answer().await?;
             if self.options.detach && self.rests(&journal)? {
                 return Ok(self.leave());
@@ -182,6 +182,8 @@ impl Following<'_> {
     }
 
     fn take(&mut self, ui: &mut Ui, record: &Record) -> Result<Option<Ending>, Report> {
+        // both in the order of the journal
+        self.news(ui, record.position)?;
         match &record.event {
             Event::Run(RunEvent::Submitted(submitted)) => {
                 self.begun = Some(record.at);
@@ -193,7 +195,6 @@ impl Following<'_> {
                 self.ask(ui, asked.approval)?;
             }
             Event::Step(StepEvent::Answered(answered)) => {
-                self.news(ui)?;
                 self.questions.answered(answered.approval);
                 self.tell(ui, record);
             }
@@ -265,12 +266,12 @@ impl Following<'_> {
         Ok(())
     }
 
-    /// Tells what has come of what was asked.
-    fn news(&mut self, ui: &mut Ui) -> Result<(), Report> {
+    /// Tells what has come of what was asked, up to a position of the journal.
+    fn news(&mut self, ui: &mut Ui, until: u64) -> Result<(), Report> {
         let known = self.known();
         let mut questions = std::mem::take(&mut self.questions);
         let how = |asked: &Asked, level| self.how(asked, level);
-        let lines = questions.news(&self.workshop.journal, known, how);
+        let lines = questions.news(&self.workshop.journal, until, known, how);
         self.questions = questions;
         self.show(ui, &lines?);
         Ok(())

@@ -53,10 +53,12 @@ impl Questions {
         Ok(lines)
     }
 
-    /// What happened to the questions since this was asked last: votes, and who is asked next.
+    /// What happened to the questions since this was asked last, up to a position of the journal: votes, and who is asked
+    /// next.
     pub(super) fn news(
         &mut self,
         journal: &SqliteJournal,
+        until: u64,
         (persons, now): (Persons, Timestamp),
         how: impl Fn(&Asked, u32) -> String,
     ) -> Result<Vec<String>, Report> {
@@ -65,6 +67,9 @@ impl Questions {
             let approval = open.asked.approval;
             let before = lines.len();
             for record in journal.read_stream(&approval.to_string(), open.sequence, RECORDS_MAX)? {
+                if record.position > until {
+                    break;
+                }
                 open.sequence = record.sequence;
                 if let Event::Approval(ApprovalEvent::Voted(_) | ApprovalEvent::Escalated(_)) = &record.event
                 {
