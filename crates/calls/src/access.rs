@@ -153,6 +153,22 @@ impl Addresses {
         }
         Ok(())
     }
+
+    /// Whether `address`, for which `name` stands, may be connected to, or why not. This machine itself is reached only
+    /// by a name that says so: whoever owns any other name could make it stand for what listens here.
+    pub(crate) fn admit_named(self, name: &str, address: IpAddr) -> Result<(), &'static str> {
+        self.admit(address)?;
+        if self != Self::Any && address.to_canonical().is_loopback() && !is_local_name(name) {
+            return Err("that is this machine, which only localhost or the address itself may name");
+        }
+        Ok(())
+    }
+}
+
+/// RFC 6761, 6.3.
+fn is_local_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 fn is_broadcast(address: IpAddr) -> bool {

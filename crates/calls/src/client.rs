@@ -228,7 +228,15 @@ impl Client {
             }
             _ => return Ok(response),
         };
-        self.once(request, Some(&second), scope, progress).await
+        let response = self.once(request, Some(&second), scope, progress).await?;
+        match &request.scheme {
+            // the nonce ran out between the challenge and the answer (RFC 7616, 3.3)
+            Some(Scheme::Digest(login)) if response.status == 401 && digest::is_stale(&response) => {
+                let third = digest::answer(login, &response, request)?;
+                self.once(request, Some(&third), scope, progress).await
+            }
+            _ => Ok(response),
+        }
     }
 
     pub(crate) async fn once(
@@ -250,6 +258,12 @@ impl Client {
             let headers = std::mem::take(response.headers_mut());
             check_headers(&headers, request, sent)?;
             let body = read(&mut response, request, sent).await?;
+            let (headers, body) = match authorization {
+                Some(credential) if matches!(request.scheme, Some(Scheme::OAuth2(_))) => {
+                    redact(credential, headers, body)
+                }
+                _ => (headers, body),
+            };
             Ok(Response {
                 status,
                 headers,
@@ -344,6 +358,37 @@ async fn read(response: &mut reqwest::Response, request: &Request, sent: bool) -
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Takes an access token out of the answer of a service that repeats what it was sent. Nobody else can: unlike other
+/// credentials, it is no secret of the project's.
+fn redact(credential: &HeaderValue, mut headers: HeaderMap, mut body: Vec<u8>) -> (HeaderMap, Vec<u8>) {
+    const INSTEAD: &[u8] = b"[access token]";
+    let token = credential.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
+    if token.len() < limits::REDACTED_BYTES_MIN {
+        return (headers, body);
+    }
+    let clean = |text: &[u8]| {
+        let mut clean = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = memchr::memmem::find(rest, token) {
+            clean.extend_from_slice(&rest[..at]);
+            clean.extend_from_slice(INSTEAD);
+            rest = &rest[at + token.len()..];
+        }
+        clean.extend_from_slice(rest);
+        clean
+    };
+    for value in headers.values_mut() {
+        if memchr::memmem::find(value.as_bytes(), token).is_some() {
+            *value =
+                HeaderValue::from_bytes(&clean(value.as_bytes())).unwrap_or(HeaderValue::from_static(""));
+        }
+    }
+    if memchr::memmem::find(&body, token).is_some() {
+        body = clean(&body);
+    }
+    (headers, body)
 }
 
 fn check_headers(headers: &HeaderMap, request: &Request, sent: bool) -> Result<(), CallError> {

@@ -22,6 +22,8 @@ pub const URI_BYTES_MAX: usize = 32 << 10;
 pub const REDIRECTS_MAX: usize = 10;
 /// Bytes of the response to a token or discovery request.
 pub const TOKEN_BYTES_MAX: usize = 256 << 10;
+/// Bytes of an access token that is looked for in answers; shorter ones are in texts by chance.
+pub const REDACTED_BYTES_MIN: usize = 8;
 /// Access tokens kept in memory.
 pub const TOKENS_MAX: usize = 256;
 /// A token this close to its end is not used any more.

@@ -24,6 +24,17 @@ use crate::{CallError, limits};
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const JWT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// What a token endpoint says about a failure (RFC 6749, 5.2; RFC 8693, 2.2.2).
+const TOKEN_ERRORS: [&str; 7] = [
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_target",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
+
 /// How to get a token. Wiped when dropped.
 #[derive(Clone)]
 pub(crate) struct Grant {
@@ -49,6 +60,8 @@ struct Held {
     header: HeaderValue,
     refresh: Option<Zeroizing<String>>,
     ends: Instant,
+    /// Where it came from.
+    endpoint: Url,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
@@ -109,6 +122,11 @@ impl Grant {
             .map_err(|_| CallError::BadCall("the OAuth2 settings cannot be read".to_owned()))?;
         let key = model::Digest::of_json(&serde_json::json!([discover, value]));
         Ok(Self { settings, discover, key })
+    }
+
+    /// `OpenID` Connect Discovery 1.0, 4.
+    fn configuration_uri(&self) -> String {
+        format!("{}/.well-known/openid-configuration", self.settings.authority.trim_end_matches('/'))
     }
 
     /// The members of the token request, `extra` among them, and the header that names the client, if one does.
@@ -222,6 +240,15 @@ struct Granted {
     refresh_token: Option<Zeroizing<String>>,
 }
 
+/// The URI of an endpoint of the authority.
+fn endpoint(text: &str) -> Result<Url, CallError> {
+    // what is not a URI may have anything in it
+    let bad = |_| CallError::BadCall("the authority is not a URI".to_owned());
+    let url: Url = text.parse().map_err(bad)?;
+    crate::request::check_uri(&url)?;
+    Ok(url)
+}
+
 impl Client {
     /// The `Authorization` header for a grant: the one in memory unless it is `stale` or about to end.
     pub(crate) async fn access_token(
@@ -231,23 +258,30 @@ impl Client {
         progress: &Progress,
         stale: Option<&HeaderValue>,
     ) -> Result<HeaderValue, CallError> {
+        // neither a token nor an endpoint in memory is a way round the grant
+        let admit =
+            |method: Method, url: &Url| self.config().access.admit(method.as_str(), url, &scope.reach);
+        if grant.discover {
+            admit(Method::GET, &endpoint(&grant.configuration_uri())?)?;
+        }
         let slot = self.tokens().slot(grant.key);
         let mut held = slot.lock().await;
         if let Some(held) = held.as_ref()
             && held.ends > Instant::now()
             && stale != Some(&held.header)
         {
+            admit(Method::POST, &held.endpoint)?;
             return Ok(held.header.clone());
         }
-        let endpoint = self.token_endpoint(grant, scope, progress).await?;
+        let source = self.token_endpoint(grant, scope, progress).await?;
         let refresh = held.take().and_then(|held| held.refresh);
         let refreshed = match &refresh {
-            Some(token) => self.request_token(grant, &endpoint, Some(token), scope, progress).await.ok(),
+            Some(token) => self.request_token(grant, &source, Some(token), scope, progress).await.ok(),
             None => None,
         };
         let fresh = match refreshed {
             Some(fresh) => fresh,
-            None => self.request_token(grant, &endpoint, None, scope, progress).await?,
+            None => self.request_token(grant, &source, None, scope, progress).await?,
         };
         let header = fresh.header.clone();
         *held = Some(fresh);
@@ -261,21 +295,15 @@ impl Client {
         progress: &Progress,
     ) -> Result<Url, CallError> {
         let authority = grant.settings.authority.trim_end_matches('/');
-        let parse = |text: &str| {
-            let url: Url =
-                text.parse().map_err(|_| CallError::BadCall(format!("the authority {text} is not a URI")))?;
-            crate::request::check_uri(&url)?;
-            Ok(url)
-        };
         if !grant.discover {
             let path =
                 grant.settings.endpoints.as_ref().map_or("/oauth2/token", |given| given.token.as_str());
-            return parse(&format!("{authority}/{}", path.trim_start_matches('/')));
+            return endpoint(&format!("{authority}/{}", path.trim_start_matches('/')));
         }
         if let Some(known) = self.tokens().endpoint(authority) {
             return Ok(known);
         }
-        let url = parse(&format!("{authority}/.well-known/openid-configuration"))?;
+        let url = endpoint(&grant.configuration_uri())?;
         let refuse = |why: String| CallError::Unauthenticated { why, transient: false };
         let response = self.ask(Method::GET, url, HeaderMap::new(), None, scope, progress).await?;
         let target = response.target();
@@ -288,12 +316,11 @@ impl Client {
         {
             return Err(refuse(format!("{target} speaks for the issuer `{issuer}`, not for {authority}")));
         }
-        let endpoint = found["token_endpoint"].as_str().unwrap_or_default();
-        let endpoint: Url =
-            endpoint.parse().map_err(|_| refuse(format!("{target} names no token endpoint")))?;
-        crate::request::check_uri(&endpoint)?;
-        self.tokens().remember(authority, &endpoint);
-        Ok(endpoint)
+        let named = found["token_endpoint"].as_str().unwrap_or_default();
+        let named: Url = named.parse().map_err(|_| refuse(format!("{target} names no token endpoint")))?;
+        crate::request::check_uri(&named)?;
+        self.tokens().remember(authority, &named);
+        Ok(named)
     }
 
     async fn request_token(
@@ -327,10 +354,11 @@ impl Client {
         let granted: Granted = serde_json::from_slice(&response.body)
             .map_err(|_| refuse(format!("{} did not answer with a token", response.target())))?;
         match granted.token_type.as_deref() {
+            // the type is the server's word, and might hold what it must not
             Some(kind) if !kind.eq_ignore_ascii_case("bearer") => {
-                return Err(refuse(format!(
-                    "the token is of the type `{kind}`; only bearer tokens are known"
-                )));
+                return Err(refuse(
+                    "the token is of another type than bearer, which alone is known".to_owned(),
+                ));
             }
             _ => {}
         }
@@ -341,10 +369,13 @@ impl Client {
             .unwrap_or(limits::TOKEN_LIFETIME_UNSAID)
             .saturating_sub(limits::TOKEN_MARGIN)
             .min(limits::RETRY_AFTER_MAX);
+        // RFC 6749, 6: without a new one, the old one stays good
+        let kept = || refresh.map(|token| Zeroizing::new(token.to_owned()));
         Ok(Held {
             header: sensitive(&Zeroizing::new(format!("Bearer {}", *granted.access_token)))?,
-            refresh: granted.refresh_token,
+            refresh: granted.refresh_token.or_else(kept),
             ends: Instant::now() + lifetime,
+            endpoint: endpoint.clone(),
         })
     }
 
@@ -377,9 +408,10 @@ impl Client {
         if (200..300).contains(&response.status) {
             return Ok(response);
         }
-        // RFC 6749, 5.2
         let said: Option<Value> = serde_json::from_slice(&response.body).ok();
-        let said = said.as_ref().and_then(|said| said["error"].as_str()).map(|word| format!(" ({word})"));
+        let said = said.as_ref().and_then(|said| said["error"].as_str());
+        // any other word might be what was sent, given back
+        let said = said.filter(|word| TOKEN_ERRORS.contains(word)).map(|word| format!(" ({word})"));
         Err(CallError::Unauthenticated {
             why: format!("{} answered {}{}", response.target(), response.status, said.unwrap_or_default()),
             transient: response.status == 429 || response.status >= 500,

@@ -144,7 +144,11 @@ impl HttpGrant {
             if rest.contains('*') {
                 return Err("a wildcard is `*` alone or the first label, as in *.example.org");
             }
-            host.to_lowercase()
+            match host.strip_prefix("*.").map(url::Host::parse) {
+                Some(Ok(parent)) => format!("*.{parent}"),
+                Some(Err(_)) => return Err("the host is not a name or an address"),
+                None => host.to_lowercase(),
+            }
         } else {
             url::Host::parse(host).map_err(|_| "the host is not a name or an address")?.to_string()
         };

@@ -175,6 +175,17 @@ pub(crate) fn answer(
     sensitive(&challenge.answer(login, request.method.as_str(), &uri, body, &hex::encode(random)))
 }
 
+/// Whether an answer was refused only because its nonce is too old.
+pub(crate) fn is_stale(response: &Response) -> bool {
+    let offers = response.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    offers.filter_map(|offer| parse_challenges(offer).ok()).flatten().any(|challenge| {
+        challenge.scheme.eq_ignore_ascii_case("digest")
+            && challenge.params.iter().any(|(name, value)| {
+                name.eq_ignore_ascii_case("stale") && value.to_unescaped().eq_ignore_ascii_case("true")
+            })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

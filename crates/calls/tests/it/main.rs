@@ -4,4 +4,7 @@
 
 mod behaviour;
 mod conformance;
+mod digest;
+mod reach;
 mod support;
+mod tokens;

@@ -1,10 +1,16 @@
 //! A real server on a loopback port, and what calls need around them.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
-use calls::{Access, CallError, Client, Config, Scope};
-use engine::ports::{Cancellation, Canceller, Secret, SecretError, Secrets};
+use axum::serve::ListenerExt as _;
+use calls::{Access, CallError, Client, Config, HttpCalls, OpenApiCalls, Scope};
+use engine::ports::{
+    Cancellation, Canceller, Context, Failure, Performer as _, Secret, SecretError, Secrets,
+};
+use model::{Action, Capability, EffectClass, Principal, Reversibility, RunId, StepId};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -16,6 +22,70 @@ pub(crate) async fn serve(routes: Router) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await });
     address
+}
+
+/// A server that counts who comes.
+pub(crate) struct Counted {
+    pub(crate) address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+}
+
+/// Serves `routes` until the test ends, and counts connections.
+pub(crate) async fn serve_counted(routes: Router) -> Counted {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&connections);
+    let listener = listener.tap_io(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Counted { address, connections }
+}
+
+/// Performs an action as the engine does, with exactly these grants.
+pub(crate) async fn perform(
+    client: &Client,
+    grants: &[&str],
+    kind: &str,
+    input: Value,
+) -> Result<Value, Failure> {
+    let (_canceller, cancellation) = Cancellation::new();
+    let capabilities = grants.iter().map(|&grant| grant.to_owned()).collect();
+    let context = Context {
+        run: RunId::from_parts(1_700_000_000_000, 7),
+        step: StepId::new("/do/0/step"),
+        attempt: 1,
+        principal: Principal::system(),
+        actions: Arc::default(),
+        granted: Arc::new(policy::Granted { capabilities, ..policy::Granted::default() }),
+        secrets: Arc::new(Known(Vec::new())),
+        cancellation,
+    };
+    let action = Action {
+        kind: kind.to_owned(),
+        target: "the test".to_owned(),
+        input,
+        effect: EffectClass::Once,
+        reversibility: Reversibility::Irreversible,
+        // what an action declares is a wish, and must not count here
+        wants: vec![Capability("http:*".to_owned()), Capability("http:localhost:*".to_owned())],
+        idempotency_key: "key-7".to_owned(),
+    };
+    match kind {
+        "http.call" => HttpCalls(client.clone()).perform(&context, &action).await,
+        _ => OpenApiCalls(client.clone()).perform(&context, &action).await,
+    }
 }
 
 /// Answers every connection with these bytes after the request's head, then closes (or, if `hang`, does not).

@@ -379,7 +379,8 @@ fn programs_hosts_and_child_workflows_need_a_grant() {
     let granting = set("
 grants:
   - match: {workflow: ops/*}
-    capabilities: ['run:shell', 'http:api.example.org GET', 'http:*.internal.example:8443', 'http:localhost:*']
+    capabilities: ['run:shell', 'http:api.example.org GET', 'http:*.internal.example:8443', 'http:localhost:*',
+      'http:*.bücher.example']
 ");
     let http = |method: &str, uri: &str| action("http.call", uri, json!({"method": method, "uri": uri}), &[]);
     for (action, granted) in [
@@ -394,6 +395,9 @@ grants:
         (http("PUT", "https://a.internal.example:8443/x"), true),
         (http("PUT", "https://internal.example:8443/x"), false),
         (http("GET", "http://localhost:38123/"), true),
+        (http("GET", "https://shop.BÜCHER.example/"), true),
+        (http("GET", "https://shop.xn--bcher-kva.example/"), true),
+        (http("GET", "https://shop.bucher.example/"), false),
         (http("GET", "https://evil.example/api.example.org"), false),
         (http("GET", "gopher://api.example.org/"), false),
         (action("http.call", "?", json!({}), &[]), false),
