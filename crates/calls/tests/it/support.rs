@@ -124,6 +124,8 @@ pub(crate) struct Caller {
     pub(crate) client: Client,
     pub(crate) secrets: Known,
     pub(crate) granted: Vec<String>,
+    /// What policy granted, instead of plain hosts.
+    pub(crate) policy: Option<std::sync::Arc<policy::Granted>>,
     pub(crate) canceller: Canceller,
     cancellation: Cancellation,
 }
@@ -135,6 +137,7 @@ impl Caller {
             client: Client::new(config),
             secrets: Known(Vec::new()),
             granted: Vec::new(),
+            policy: None,
             canceller,
             cancellation,
         }
@@ -152,7 +155,10 @@ impl Caller {
 
     fn scope(&self) -> Scope<'_> {
         Scope {
-            reach: calls::Reach::Hosts(self.granted.clone()),
+            reach: match &self.policy {
+                Some(granted) => calls::Reach::Granted(std::sync::Arc::clone(granted)),
+                None => calls::Reach::Hosts(self.granted.clone()),
+            },
             idempotency_key: Some("key-1".to_owned()),
             secrets: &self.secrets,
             cancellation: self.cancellation.clone(),
