@@ -439,6 +439,28 @@ pub enum Call {
     Echo(Template),
 }
 
+impl Call {
+    /// The authentication scheme that the service sees (RFC 9110, 11.1), where the call authenticates.
+    pub fn scheme(&self) -> Option<&'static str> {
+        let authentication = match self {
+            Self::Http(http) => http.endpoint.authentication.as_ref(),
+            Self::OpenApi(openapi) => openapi.authentication.as_ref(),
+            _ => None,
+        }?;
+        let way = match authentication {
+            Template::Literal(value) => value.as_object()?.keys().next().map(String::as_str),
+            Template::Object(members) => members.first().map(|(way, _)| &**way),
+            Template::Expression(_) | Template::List(_) => None,
+        };
+        match way? {
+            "basic" => Some("Basic"),
+            "digest" => Some("Digest"),
+            "bearer" | "oauth2" | "oidc" => Some("Bearer"),
+            _ => None,
+        }
+    }
+}
+
 /// `call: http`.
 #[derive(Debug)]
 pub struct Http {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Execution;
 use super::frame::{Frame, FrameId, Scope};
-use crate::document::{Schema, Span, Transform};
+use crate::document::{Kind, Schema, Span, Transform};
 use crate::duration;
 use crate::expression::{Expression, Failure, Template, Variables};
 
@@ -32,6 +32,7 @@ impl Variables for View<'_> {
             "secrets" => Some(self.run.secrets()),
             "task" => self.frame.map(|frame| Arc::new(self.task(frame))),
             "workflow" => Some(Arc::new(self.run.descriptor())),
+            "authorization" => self.frame.map(authorization),
             "runtime" => Some(Arc::new(json!({
                 "name": "aedile", "version": env!("CARGO_PKG_VERSION"), "metadata": {},
             }))),
@@ -52,6 +53,15 @@ impl View<'_> {
             "startedAt": moment(frame.began),
         })
     }
+}
+
+/// `$authorization` of the DSL, without its parameter: that is the secret, and what expressions give goes into the journal.
+fn authorization(frame: &Frame) -> Arc<Value> {
+    let scheme = match &frame.task.kind {
+        Kind::Call(call) => call.scheme(),
+        _ => None,
+    };
+    Arc::new(scheme.map_or(Value::Null, |scheme| json!({"scheme": scheme, "parameter": null})))
 }
 
 /// A moment as the DSL has it.

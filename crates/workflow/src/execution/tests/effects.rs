@@ -36,6 +36,28 @@ fn http_calls_are_fully_evaluated() {
 }
 
 #[test]
+fn a_call_that_authenticates_says_how_and_never_with_what() {
+    for (way, scheme) in [
+        ("basic: {username: a, password: b}", json!("Basic")),
+        ("bearer: {token: '${ .t }'}", json!("Bearer")),
+        ("digest: {username: a, password: b}", json!("Digest")),
+        (
+            "oauth2: {authority: 'https://x.org', grant: client_credentials, client: {id: a, secret: b}}",
+            json!("Bearer"),
+        ),
+    ] {
+        let tasks = format!(
+            "do:\n- a:\n    call: http\n    with: {{method: get, endpoint: {{uri: 'https://x.org/', authentication: {{{way}}}}}}}\n\
+             \x20   output: {{as: '${{ $authorization }}'}}"
+        );
+        let output = run(&tasks, json!({"t": "x"})).output();
+        assert_eq!(output, json!({"scheme": scheme, "parameter": null}), "{way}");
+    }
+    let plain = "do:\n- a:\n    call: http\n    with: {method: get, endpoint: 'https://x.org/'}\n    output: {as: '${ $authorization }'}";
+    assert_eq!(run(plain, json!({})).output(), json!(null));
+}
+
+#[test]
 fn effect_classes_follow_the_method_unless_told() {
     let class = |method: &str, more: &str| {
         let tasks =
