@@ -124,8 +124,6 @@ pub(crate) struct Caller {
     pub(crate) client: Client,
     pub(crate) secrets: Known,
     pub(crate) granted: Vec<String>,
-    /// What policy granted, instead of plain hosts.
-    pub(crate) policy: Option<std::sync::Arc<policy::Granted>>,
     pub(crate) canceller: Canceller,
     cancellation: Cancellation,
 }
@@ -137,7 +135,6 @@ impl Caller {
             client: Client::new(config),
             secrets: Known(Vec::new()),
             granted: Vec::new(),
-            policy: None,
             canceller,
             cancellation,
         }
@@ -155,10 +152,7 @@ impl Caller {
 
     fn scope(&self) -> Scope<'_> {
         Scope {
-            reach: match &self.policy {
-                Some(granted) => calls::Reach::Granted(std::sync::Arc::clone(granted)),
-                None => calls::Reach::Hosts(self.granted.clone()),
-            },
+            reach: calls::Reach::Hosts(self.granted.clone()),
             idempotency_key: Some("key-1".to_owned()),
             secrets: &self.secrets,
             cancellation: self.cancellation.clone(),
