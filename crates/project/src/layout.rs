@@ -59,6 +59,11 @@ impl StateDir {
         self.root.join("journal.db")
     }
 
+    /// What actions keep for themselves (see [`store::KeyValues`]).
+    pub fn values(&self) -> PathBuf {
+        self.root.join("values.db")
+    }
+
     /// Keys that sign checkpoints, each readable by its owner only.
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use calls::{CallError, Client, RawRequest, Reach, Scope};
 use engine::ports::{BoxFuture, Clock, Context, Entropy, Failure, FailureClass, Performer};
+use journal::JournalError;
 use model::{Action, Coded, Problem, code};
 use sandbox::{
     Catalog, Grants, HttpError, HttpRequest, HttpResponse, Limits, Module, Sandbox, SandboxError,
@@ -12,6 +13,7 @@ use sandbox::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use store::KeyValues;
 use workflow::action_input::WasmCall;
 
 /// The project's actions and what they run in.
@@ -21,6 +23,7 @@ pub(crate) struct WasmActions {
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) values: Arc<KeyValues>,
 }
 
 impl Performer for WasmActions {
@@ -55,6 +58,7 @@ impl WasmActions {
             client: self.client.clone(),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            values: Arc::clone(&self.values),
             context: context.clone(),
             idempotency_key: action.idempotency_key.clone(),
         });
@@ -125,8 +129,26 @@ struct ActionServices {
     client: Client,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    values: Arc<KeyValues>,
     context: Context,
     idempotency_key: String,
+}
+
+impl ActionServices {
+    /// Works on the values where blocking does no harm. What has begun is finished also when nobody waits any more.
+    fn with_values<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&KeyValues) -> Result<T, JournalError> + Send + 'static,
+    ) -> sandbox::BoxFuture<'_, Result<T, ServiceError>> {
+        let values = Arc::clone(&self.values);
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || work(&values)).await;
+            match done {
+                Ok(done) => done.map_err(|error| ServiceError(error.to_string())),
+                Err(error) => Err(ServiceError(error.to_string())),
+            }
+        })
+    }
 }
 
 impl Services for ActionServices {
@@ -166,6 +188,44 @@ impl Services for ActionServices {
         })
     }
 
+    fn kv_get<'a>(
+        &'a self,
+        namespace: &'a str,
+        key: &'a str,
+    ) -> sandbox::BoxFuture<'a, Result<Option<Vec<u8>>, ServiceError>> {
+        let (namespace, key) = (namespace.to_owned(), key.to_owned());
+        self.with_values(move |values| values.get(&namespace, &key))
+    }
+
+    fn kv_set<'a>(
+        &'a self,
+        namespace: &'a str,
+        key: &'a str,
+        value: Vec<u8>,
+    ) -> sandbox::BoxFuture<'a, Result<(), ServiceError>> {
+        let (namespace, key) = (namespace.to_owned(), key.to_owned());
+        self.with_values(move |values| values.set(&namespace, &key, &value))
+    }
+
+    fn kv_delete<'a>(
+        &'a self,
+        namespace: &'a str,
+        key: &'a str,
+    ) -> sandbox::BoxFuture<'a, Result<(), ServiceError>> {
+        let (namespace, key) = (namespace.to_owned(), key.to_owned());
+        self.with_values(move |values| values.delete(&namespace, &key))
+    }
+
+    fn kv_keys<'a>(
+        &'a self,
+        namespace: &'a str,
+        prefix: &'a str,
+        limit: usize,
+    ) -> sandbox::BoxFuture<'a, Result<Vec<String>, ServiceError>> {
+        let (namespace, prefix) = (namespace.to_owned(), prefix.to_owned());
+        self.with_values(move |values| values.keys(&namespace, &prefix, limit))
+    }
+
     fn now(&self) -> Result<u64, ServiceError> {
         u64::try_from(self.clock.now().as_millisecond())
             .map_err(|_| ServiceError("the clock is before 1970".to_owned()))
@@ -194,5 +254,110 @@ impl Performer for Echoing {
             })?;
             Ok(serde_json::json!({ "message": echo.message }))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use engine::ports::{Cancellation, Secret, SecretError, Secrets};
+    use model::{Digest, EffectClass, Reversibility, RunId, StepId};
+    use serde_json::json;
+
+    use super::*;
+    use crate::machine::{SystemClock, SystemEntropy};
+
+    struct None;
+
+    impl Secrets for None {
+        fn reveal(&self, name: &str) -> Result<Secret, SecretError> {
+            Err(SecretError { name: name.to_owned(), why: "the test has none".to_owned() })
+        }
+    }
+
+    /// The sandbox's own test guest, which does what its input says, with its values in `directory`.
+    fn probe(directory: &Path) -> WasmActions {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandbox/tests/guests/probe.wasm");
+        let mut catalog = Catalog::new();
+        catalog.add("probe", "1.0.0", Digest::of(&fs_err::read(&path).unwrap()), path).unwrap();
+        WasmActions {
+            sandbox: Sandbox::new(sandbox::Config::default()).unwrap(),
+            catalog: Arc::new(catalog),
+            client: Client::new(calls::Config::default()),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            values: Arc::new(KeyValues::at(directory.join("values.db"))),
+        }
+    }
+
+    async fn ask(actions: &WasmActions, kv: &str, words: &str) -> Result<Value, Failure> {
+        let (_canceller, cancellation) = Cancellation::new();
+        let others = ["log", "clock", "random", "http:api.example"];
+        let capabilities = others.into_iter().chain((!kv.is_empty()).then_some(kv)).map(str::to_owned);
+        let granted = policy::Granted { capabilities: capabilities.collect(), ..policy::Granted::default() };
+        let context = Context {
+            run: RunId::from_parts(1_700_000_000_000, 7),
+            step: StepId::new("/do/0/probe"),
+            attempt: 1,
+            principal: model::Principal::system(),
+            actions: Arc::default(),
+            granted: Arc::new(granted),
+            secrets: Arc::new(None),
+            cancellation,
+        };
+        let action = Action {
+            kind: "wasm.probe".to_owned(),
+            target: "probe".to_owned(),
+            input: json!({"name": "probe", "version": "1.0.0", "input": words}),
+            effect: EffectClass::Idempotent,
+            reversibility: Reversibility::Irreversible,
+            wants: Vec::new(),
+            idempotency_key: "key-7".to_owned(),
+        };
+        actions.perform(&context, &action).await
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_an_action_keeps_is_there_for_the_next_process_and_for_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = probe(directory.path());
+        assert_eq!(ask(&first, "kv:a", "kv-get colour").await.unwrap(), Value::Null);
+        assert!(!directory.path().join("values.db").exists());
+        ask(&first, "kv:a", "kv-set colour green").await.unwrap();
+        ask(&first, "kv:a", "kv-set count 1").await.unwrap();
+        drop(first);
+        let second = probe(directory.path());
+        for (kv, words, expected) in [
+            ("kv:a", "kv-get colour", json!("green")),
+            ("kv:b", "kv-get colour", Value::Null),
+            ("kv:b", "kv-delete colour", Value::Null),
+            ("kv:a read", "kv-keys co", json!(["colour", "count"])),
+            ("kv:a", "kv-delete count", Value::Null),
+            ("kv:a read", "kv-keys co", json!(["colour"])),
+        ] {
+            assert_eq!(ask(&second, kv, words).await.unwrap(), expected, "{kv} {words}");
+        }
+        let failure = ask(&second, "kv:a read", "kv-set colour red").await.unwrap_err();
+        assert!(failure.problem.to_string().contains("read-only"), "{:?}", failure.problem);
+        assert_eq!(ask(&second, "kv:a", "kv-get colour").await.unwrap(), "green");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn without_the_grant_the_action_does_not_start_and_keeps_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let failure = ask(&probe(directory.path()), "", "kv-set colour green").await.unwrap_err();
+        assert_eq!(failure.problem.code, Some("E0503".to_owned()), "{:?}", failure.problem);
+        assert!(!failure.maybe_happened);
+        assert!(!directory.path().join("values.db").exists());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_store_that_does_not_answer_is_the_actions_to_handle() {
+        let directory = tempfile::tempdir().unwrap();
+        fs_err::write(directory.path().join("values.db"), "no database, and long enough to be looked at")
+            .unwrap();
+        let failure = ask(&probe(directory.path()), "kv:a", "kv-get colour").await.unwrap_err();
+        assert!(failure.problem.to_string().contains("unavailable"), "{:?}", failure.problem);
     }
 }

@@ -14,7 +14,7 @@ use journal::{Append, Expect, Journal, JournalError, NewEvent, Signer, Verifier}
 use model::{Action, CheckpointId, Principal, RunId, Timestamp};
 use policy::{PolicySet, Source};
 use sandbox::{Catalog, Sandbox};
-use store::{Options, Sealed, SqliteJournal};
+use store::{KeyValues, Options, Sealed, SqliteJournal};
 use workflow::action_input::{self as kinds, Resource};
 
 use crate::access::Access;
@@ -292,6 +292,7 @@ fn performers(
             client,
             clock: Arc::clone(&machine.clock),
             entropy: Arc::clone(&machine.entropy),
+            values: Arc::new(KeyValues::at(place.state.values())),
         };
         performers = performers.with(kinds::WASM_PREFIX, Arc::new(WithSecrets::new(wasm)));
     }

@@ -71,7 +71,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
 }
 
 /// The journal's file is for its owner's eyes; SQLite gives its side files the same mode.
-fn create_private(path: &Path) -> Result<(), JournalError> {
+pub(crate) fn create_private(path: &Path) -> Result<(), JournalError> {
     use std::os::unix::fs::OpenOptionsExt;
     let doing = || format!("cannot create {}", path.display());
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
@@ -82,7 +82,7 @@ fn create_private(path: &Path) -> Result<(), JournalError> {
     options.open(path).map(drop).map_err(|error| from_io(&doing(), &error))
 }
 
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(crate::limits::LOCK_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "journal_mode", "wal")?;

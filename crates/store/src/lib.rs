@@ -3,7 +3,8 @@
 //! [`SqliteJournal`] implements [`journal::Journal`]: write-ahead log, `synchronous=FULL`, one writer thread that commits
 //! what has queued up in one transaction and answers after it. The same transaction folds the new records into views (runs,
 //! approvals, timers, quotas, checkpoints, counters), which [`SqliteJournal::rebuild`] makes again from the records.
-//! Leases say which process carries a run out; [`Blobs`] keeps what is too large for a record.
+//! Leases say which process carries a run out; [`Blobs`] keeps what is too large for a record,
+//! and [`KeyValues`] what actions keep for themselves.
 //!
 //! It never decides anything: no rule of policy, engine or workflow lives here. It never acknowledges what is not durable.
 //!
@@ -31,6 +32,7 @@ mod checkpoint;
 mod connection;
 mod error;
 mod holder;
+mod keyvalue;
 mod lease;
 mod ledger;
 pub mod limits;
@@ -47,6 +49,7 @@ mod writer;
 pub use blob::Blobs;
 pub use checkpoint::Sealed;
 pub use connection::FORMAT;
+pub use keyvalue::KeyValues;
 pub use lease::{Acquired, Holder, Lease};
 pub use query::{ApprovalFilter, CheckpointRow, Page, RunFilter, Status, TimerRow};
 pub use readonly::ReadOnlyJournal;

@@ -39,6 +39,12 @@ pub const QUERY_ROWS_MAX: usize = 1_000;
 /// Largest blob in bytes.
 pub const BLOB_BYTES_MAX: usize = 64 << 20;
 
+/// Most keys of one namespace of actions' values.
+pub const KEYS_PER_NAMESPACE_MAX: i64 = 100_000;
+
+/// Most bytes that the keys and values of one namespace take together.
+pub const NAMESPACE_VALUE_BYTES_MAX: i64 = 64 << 20;
+
 /// Longest name of a lease, and of who holds it, in bytes.
 pub const LEASE_NAME_BYTES_MAX: usize = 256;
 
