@@ -106,7 +106,16 @@ impl Value {
         Self { node, ..self.clone() }
     }
 
-    /// Stops evaluations of this configuration, from any thread; they end with a limit error.
+    /// Stops evaluations of this configuration, from any thread; they end with a limit error. It is looked at every 1,024
+    /// steps, so that a short evaluation still ends well.
+    ///
+    /// ```
+    /// let text = "import \"list\"\na: [for i in list.Range(0, 100000, 1) {n: i}]";
+    /// let value = cue::compile("a.cue", text).unwrap();
+    /// let other = value.clone();
+    /// std::thread::spawn(move || other.cancel()).join().unwrap();
+    /// assert_eq!(value.validate(true).unwrap_err().0[0].code, cue::Code::Limit);
+    /// ```
     pub fn cancel(&self) {
         self.cancel.store(true, std::sync::atomic::Ordering::Relaxed);
     }
@@ -136,6 +145,12 @@ impl Value {
     }
 
     /// The value at a path such as `a.b[0]."c d".#Def`; `None` when there is no such field.
+    ///
+    /// ```
+    /// let value = cue::compile("a.cue", "a: b: [1, {\"c d\": 2}]").unwrap();
+    /// assert_eq!(value.lookup("a.b[1].\"c d\"").unwrap().to_json().unwrap(), "2");
+    /// assert!(value.lookup("a.x").is_none());
+    /// ```
     pub fn lookup(&self, path: &str) -> Option<Self> {
         let mut node = self.node;
         let mut eval = self.lock();
@@ -157,6 +172,12 @@ impl Value {
     }
 
     /// The regular fields of a struct, or the elements of a list, in order.
+    ///
+    /// ```
+    /// let value = cue::compile("a.cue", "b: 1, a: 2, #hidden: 3").unwrap();
+    /// let names: Vec<String> = value.fields().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["b", "a"]);
+    /// ```
     pub fn fields(&self) -> Vec<(String, Self)> {
         let mut eval = self.lock();
         eval.expand(self.node);
@@ -176,6 +197,12 @@ impl Value {
     ///
     /// # Errors
     /// The other value is of another configuration and not concrete.
+    ///
+    /// ```
+    /// let schema = cue::compile("schema.cue", "port: >1024, host: *\"localhost\" | string").unwrap();
+    /// let given = cue::compile("given.cue", "port: 8080").unwrap();
+    /// assert_eq!(schema.unify(&given).unwrap().to_json().unwrap(), r#"{"port":8080,"host":"localhost"}"#);
+    /// ```
     pub fn unify(&self, other: &Self) -> Result<Self, Errors> {
         if Arc::ptr_eq(&self.eval, &other.eval) {
             let mut eval = self.lock();
@@ -225,6 +252,11 @@ impl Value {
     ///
     /// # Errors
     /// The expression does not parse, or names something unknown.
+    ///
+    /// ```
+    /// let value = cue::compile("a.cue", "a: 1, b: 2").unwrap();
+    /// assert_eq!(value.eval_expr("a + b").unwrap().to_json().unwrap(), "3");
+    /// ```
     pub fn eval_expr(&self, text: &str) -> Result<Self, Errors> {
         let expr = parse_expr("-e", text)?;
         let mut eval = self.lock();
@@ -244,6 +276,12 @@ impl Value {
     ///
     /// # Errors
     /// Every error found, each with all positions that took part.
+    ///
+    /// ```
+    /// let open = cue::compile("a.cue", "a: int").unwrap();
+    /// assert!(open.validate(false).is_ok());
+    /// assert_eq!(open.validate(true).unwrap_err().0[0].code, cue::Code::Incomplete);
+    /// ```
     pub fn validate(&self, concrete: bool) -> Result<(), Errors> {
         let mut eval = self.lock();
         eval.complete(self.node);
@@ -256,6 +294,12 @@ impl Value {
     }
 
     /// Whether every value `other` admits is admitted by this one: `self & other == other`.
+    ///
+    /// ```
+    /// let value = cue::compile("a.cue", "number: int, five: 5").unwrap();
+    /// let (number, five) = (value.lookup("number").unwrap(), value.lookup("five").unwrap());
+    /// assert!(number.subsumes(&five) && !five.subsumes(&number));
+    /// ```
     pub fn subsumes(&self, other: &Self) -> bool {
         let Ok(both) = self.unify(other) else { return false };
         let mut eval = self.lock();
@@ -293,6 +337,17 @@ impl Value {
     ///
     /// # Errors
     /// As [`Value::to_data`]; and the data does not fit the type.
+    ///
+    /// ```
+    /// #[derive(serde::Deserialize)]
+    /// struct Service {
+    ///     name: String,
+    ///     port: u16,
+    /// }
+    /// let value = cue::compile("a.cue", r#"name: "web", port: *80 | int"#).unwrap();
+    /// let service: Service = value.decode().unwrap();
+    /// assert_eq!((service.name.as_str(), service.port), ("web", 80));
+    /// ```
     pub fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T, Errors> {
         let text = self.to_json()?;
         serde_json::from_str(&text)
@@ -303,6 +358,11 @@ impl Value {
     ///
     /// # Errors
     /// What contradicts itself; what is merely open is written as it is.
+    ///
+    /// ```
+    /// let value = cue::compile("a.cue", "a: >1 & <9, b: a").unwrap();
+    /// assert_eq!(value.to_cue(cue::export::CueOptions::default()).unwrap().lines().next(), Some("a: >1 & <9"));
+    /// ```
     pub fn to_cue(&self, options: export::CueOptions) -> Result<String, Errors> {
         if !options.errors {
             self.validate(false)?;

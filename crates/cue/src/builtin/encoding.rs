@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::matching::fits;
+use super::matching::{Fit, fit};
 use super::{Call, Fail, Outcome};
 use crate::data::{self, Data};
 use crate::value::Value;
@@ -48,18 +48,53 @@ pub(super) fn json_marshal_stream(c: &mut Call<'_>) -> Outcome {
     Ok(Value::string(items.iter().map(|d| data::json::write(d, None) + "\n").collect::<String>()))
 }
 
-fn validate(c: &mut Call<'_>, parsed: &Data) -> Outcome {
+/// Whether every document is an instance of the schema or, when only `partial`, does not contradict it.
+fn validate(c: &mut Call<'_>, documents: &[Data], partial: bool) -> Outcome {
     let schema = c.args[1].clone();
-    let value = to_value(c, parsed);
-    if fits(c, &value, &schema) {
-        return Ok(Value::Bool(true));
+    for document in documents {
+        let value = to_value(c, document);
+        let good = match fit(c, &value, &schema) {
+            Fit::Yes => partial || is_instance(c, &value, &schema),
+            Fit::NotYet => partial,
+            Fit::No => false,
+        };
+        if !good {
+            return Err("value does not satisfy the schema".into());
+        }
     }
-    Err("value does not satisfy the schema".into())
+    Ok(Value::Bool(true))
+}
+
+/// Whether the schema asks for nothing that the value does not tell.
+fn is_instance(c: &mut Call<'_>, value: &Value, schema: &Value) -> bool {
+    let (a, b) = (c.eval.value_expr(value.clone(), c.at), c.eval.value_expr(schema.clone(), c.at));
+    let both = c.eval.checked_pair(a, b);
+    c.eval.complete(both);
+    let both = c.eval.node_value(both);
+    data::from_value(c.eval, &both, c.at).is_ok()
 }
 
 pub(super) fn json_validate(c: &mut Call<'_>) -> Outcome {
     let parsed = data::json::parse(&c.text(0)?).map_err(|e| Fail::Eval(format!("invalid JSON: {e}")))?;
-    validate(c, &parsed)
+    validate(c, &[parsed], false)
+}
+
+/// Markup characters inside of strings, as escapes; they cannot stand anywhere else in JSON.
+pub(super) fn json_html_escape(c: &mut Call<'_>) -> Outcome {
+    let mut out = String::new();
+    for ch in c.text(0)?.chars() {
+        match ch {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(ch))),
+            ch => out.push(ch),
+        }
+    }
+    Ok(Value::string(out))
+}
+
+pub(super) fn json_unmarshal_stream(c: &mut Call<'_>) -> Outcome {
+    let parsed =
+        data::json::parse_stream(&c.text(0)?).map_err(|e| Fail::Eval(format!("invalid JSON: {e}")))?;
+    Ok(to_value(c, &Data::List(parsed)))
 }
 
 pub(super) fn yaml_marshal(c: &mut Call<'_>) -> Outcome {
@@ -71,20 +106,29 @@ pub(super) fn yaml_marshal_stream(c: &mut Call<'_>) -> Outcome {
     Ok(Value::string(items.iter().map(data::yaml::write).collect::<Vec<_>>().join("---\n")))
 }
 
-fn yaml_of(c: &Call<'_>) -> Result<Data, Fail> {
-    let mut documents =
-        data::yaml::parse(&c.text(0)?).map_err(|e| Fail::Eval(format!("invalid YAML: {e}")))?;
-    Ok(if documents.len() == 1 { documents.remove(0) } else { Data::List(documents) })
+fn documents(c: &Call<'_>) -> Result<Vec<Data>, Fail> {
+    data::yaml::parse(&c.text(0)?).map_err(|e| Fail::Eval(format!("invalid YAML: {e}")))
 }
 
 pub(super) fn yaml_unmarshal(c: &mut Call<'_>) -> Outcome {
-    let parsed = yaml_of(c)?;
+    let mut documents = documents(c)?;
+    let parsed = if documents.len() == 1 { documents.remove(0) } else { Data::List(documents) };
     Ok(to_value(c, &parsed))
 }
 
+pub(super) fn yaml_unmarshal_stream(c: &mut Call<'_>) -> Outcome {
+    let documents = documents(c)?;
+    Ok(to_value(c, &Data::List(documents)))
+}
+
 pub(super) fn yaml_validate(c: &mut Call<'_>) -> Outcome {
-    let parsed = yaml_of(c)?;
-    validate(c, &parsed)
+    let documents = documents(c)?;
+    validate(c, &documents, false)
+}
+
+pub(super) fn yaml_validate_partial(c: &mut Call<'_>) -> Outcome {
+    let documents = documents(c)?;
+    validate(c, &documents, true)
 }
 
 pub(super) fn toml_marshal(c: &mut Call<'_>) -> Outcome {
@@ -135,6 +179,14 @@ pub(super) fn hex_decode(c: &mut Call<'_>) -> Outcome {
     Ok(Value::Bytes(bytes.into()))
 }
 
+pub(super) fn hex_encoded_len(c: &mut Call<'_>) -> Outcome {
+    Ok(Value::int(i64::try_from(c.uint(0)?.saturating_mul(2)).unwrap_or(i64::MAX)))
+}
+
+pub(super) fn hex_decoded_len(c: &mut Call<'_>) -> Outcome {
+    Ok(Value::int(i64::try_from(c.uint(0)? / 2).unwrap_or(i64::MAX)))
+}
+
 pub(super) fn hex_dump(c: &mut Call<'_>) -> Outcome {
     let mut out = String::new();
     for (i, chunk) in c.bytes(0)?.chunks(16).enumerate() {
@@ -173,37 +225,58 @@ fn csv_cell(cell: &Data) -> String {
     if quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
+/// Records as RFC 4180 has them: all of one length, quotes only around whole fields and doubled inside of them.
 pub(super) fn csv_decode(c: &mut Call<'_>) -> Outcome {
-    let text = c.text(0)?;
-    let mut rows: Vec<Data> = Vec::new();
-    let mut row: Vec<Data> = Vec::new();
-    let mut cell = String::new();
-    let mut quoted = false;
-    let mut chars = text.chars().peekable();
-    while let Some(ch) = chars.next() {
-        match ch {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                cell.push('"');
+    let text = c.text(0)?.replace("\r\n", "\n");
+    let mut rows: Vec<Vec<Data>> = Vec::new();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('\n') {
+            rest = after;
+            continue;
+        }
+        let mut row = Vec::new();
+        loop {
+            let (field, after) =
+                csv_field(rest).map_err(|e| Fail::Eval(format!("record {}: {e}", rows.len() + 1)))?;
+            row.push(Data::String(field));
+            let more = after.starts_with(',');
+            rest = after.get(1..).unwrap_or("");
+            if !more {
+                break;
             }
-            '"' if quoted || cell.is_empty() => quoted = !quoted,
-            ',' if !quoted => row.push(Data::String(std::mem::take(&mut cell))),
-            '\n' if !quoted => {
-                if !(row.is_empty() && cell.is_empty()) {
-                    row.push(Data::String(std::mem::take(&mut cell)));
-                    rows.push(Data::List(std::mem::take(&mut row)));
-                }
+        }
+        if rows.first().is_some_and(|first| first.len() != row.len()) {
+            return Err(Fail::Eval(format!("record {}: wrong number of fields", rows.len() + 1)));
+        }
+        rows.push(row);
+    }
+    Ok(to_value(c, &Data::List(rows.into_iter().map(Data::List).collect())))
+}
+
+/// The field that `text` begins with, and what follows: nothing, a comma or a line's end.
+fn csv_field(text: &str) -> Result<(String, &str), &'static str> {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let end = text.find([',', '\n']).unwrap_or(text.len());
+        let field = &text[..end];
+        return if field.contains('"') {
+            Err("bare \" in non-quoted field")
+        } else {
+            Ok((field.to_owned(), &text[end..]))
+        };
+    };
+    let wrong = "extraneous or missing \" in quoted-field";
+    let mut field = String::new();
+    loop {
+        let (part, after) = rest.split_once('"').ok_or(wrong)?;
+        field.push_str(part);
+        match after.strip_prefix('"') {
+            Some(after) => {
+                field.push('"');
+                rest = after;
             }
-            '\r' if !quoted && chars.peek() == Some(&'\n') => {}
-            other => cell.push(other),
+            None if after.is_empty() || after.starts_with([',', '\n']) => return Ok((field, after)),
+            None => return Err(wrong),
         }
     }
-    if quoted {
-        return Err("extraneous or missing \" in quoted-field".into());
-    }
-    if !(row.is_empty() && cell.is_empty()) {
-        row.push(Data::String(cell));
-        rows.push(Data::List(row));
-    }
-    Ok(to_value(c, &Data::List(rows)))
 }

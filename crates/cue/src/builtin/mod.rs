@@ -1,5 +1,6 @@
 //! The builtin functions and the standard library.
 
+mod address;
 mod core;
 mod crypto;
 mod encoding;
@@ -9,6 +10,7 @@ mod math;
 mod net;
 mod paths;
 mod regexp;
+mod special;
 mod strconv;
 mod strings;
 mod structs;
@@ -16,6 +18,7 @@ mod table;
 mod tabwriter;
 mod template;
 mod time;
+mod uuid;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -24,7 +27,7 @@ use num_bigint::BigInt;
 
 pub(crate) use paths::glob;
 
-use crate::eval::Eval;
+use crate::eval::{Eval, edit_distance};
 use crate::number::Number;
 use crate::program::{Ir, Label};
 use crate::value::{Bottom, ExprId, Kind, NodeId, Value};
@@ -66,7 +69,7 @@ pub(crate) struct Call<'a> {
 /// A builtin: `package.Name`, the types of its parameters, and what it does.
 ///
 /// Parameter letters: `s` string, `b` string or bytes, `i` int, `n` number, `o` bool, `l` list,
-/// `t` struct, `v` any concrete value, `c` any value or constraint, `L` a list taken as it is.
+/// `S` string that may be left out, `t` struct, `v` any concrete value, `c` any value or constraint, `L` a list taken as it is.
 pub(crate) struct Builtin {
     pub(crate) name: &'static str,
     pub(crate) params: &'static str,
@@ -111,7 +114,7 @@ pub(crate) fn variadic(id: u32) -> Option<usize> {
     match get(id).name {
         "error" => Some(0),
         "matchIf" => Some(3),
-        _ => None,
+        _ => get(id).params.find('S'),
     }
 }
 
@@ -130,7 +133,7 @@ pub(crate) fn is_validator(id: u32) -> bool {
 
 pub(crate) fn param_kind(param: u8) -> Option<Kind> {
     Some(match param {
-        b's' => Kind::STRING,
+        b's' | b'S' => Kind::STRING,
         b'b' => Kind::STRING.or(Kind::BYTES),
         b'i' => Kind::INT,
         b'n' => Kind::NUMBER,
@@ -186,6 +189,23 @@ pub(crate) enum Member {
     Ir(Ir),
     /// To be compiled in place.
     Source(&'static str),
+}
+
+/// The member whose name is nearest to one that does not exist, when it is near.
+pub(crate) fn nearest(package: u32, name: &str) -> Option<&'static str> {
+    let (path, _) = table::PACKAGES.get(package as usize)?;
+    let (_, members) = standard_packages().into_iter().find(|(own, _)| own == path)?;
+    near(name, members)
+}
+
+/// The package whose path is nearest to one that does not exist, when it is near.
+pub(crate) fn nearest_package(path: &str) -> Option<&'static str> {
+    near(path, table::PACKAGES.iter().map(|(path, _)| *path))
+}
+
+fn near(name: &str, all: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+    let measured = all.into_iter().map(|one| (edit_distance(name, one), one));
+    measured.filter(|(distance, _)| *distance <= 1 + name.len() / 4).min().map(|(_, one)| one)
 }
 
 /// Finds a member of a standard package.

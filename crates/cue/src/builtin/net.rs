@@ -1,92 +1,7 @@
-//! Packages `net`, `net/url`, `html` and `uuid`: the checks and conversions of text.
-
-use std::net::{IpAddr, Ipv4Addr};
+//! Packages `net`, `net/url` and `html`: the checks and conversions of text.
 
 use super::{Call, Fail, Outcome};
 use crate::value::Value;
-
-fn ip_of(c: &Call<'_>, i: usize) -> Option<IpAddr> {
-    c.text(i).ok()?.parse().ok()
-}
-
-fn check(c: &Call<'_>, test: impl Fn(IpAddr) -> bool) -> Outcome {
-    Ok(Value::Bool(ip_of(c, 0).is_some_and(test)))
-}
-
-pub(super) fn ip(c: &mut Call<'_>) -> Outcome {
-    check(c, |_| true)
-}
-
-pub(super) fn ipv4(c: &mut Call<'_>) -> Outcome {
-    check(c, |a| a.is_ipv4())
-}
-
-pub(super) fn ipv6(c: &mut Call<'_>) -> Outcome {
-    check(c, |a| a.is_ipv6())
-}
-
-pub(super) fn loopback(c: &mut Call<'_>) -> Outcome {
-    check(c, |a| a.is_loopback())
-}
-
-pub(super) fn multicast(c: &mut Call<'_>) -> Outcome {
-    check(c, |a| a.is_multicast())
-}
-
-pub(super) fn unspecified(c: &mut Call<'_>) -> Outcome {
-    check(c, |a| a.is_unspecified())
-}
-
-pub(super) fn to_ip4(c: &mut Call<'_>) -> Outcome {
-    match ip_of(c, 0) {
-        Some(IpAddr::V4(a)) => Ok(Value::string(a.to_string())),
-        Some(IpAddr::V6(a)) => match a.to_ipv4_mapped() {
-            Some(a) => Ok(Value::string(a.to_string())),
-            None => Err("not an IPv4 address".into()),
-        },
-        None => Err("invalid IP address".into()),
-    }
-}
-
-pub(super) fn parse_ip(c: &mut Call<'_>) -> Outcome {
-    match ip_of(c, 0) {
-        Some(a) => Ok(Value::string(a.to_string())),
-        None => Err("invalid IP address".into()),
-    }
-}
-
-fn cidr(text: &str) -> Option<(IpAddr, u32)> {
-    let (addr, bits) = text.split_once('/')?;
-    let addr: IpAddr = addr.parse().ok()?;
-    let bits: u32 = bits.parse().ok()?;
-    (bits <= if addr.is_ipv4() { 32 } else { 128 }).then_some((addr, bits))
-}
-
-pub(super) fn ip_cidr(c: &mut Call<'_>) -> Outcome {
-    match cidr(&c.text(0)?) {
-        Some(_) => Ok(Value::Bool(true)),
-        None => Err("invalid CIDR address".into()),
-    }
-}
-
-fn masked(addr: IpAddr, bits: u32) -> IpAddr {
-    match addr {
-        IpAddr::V4(a) => {
-            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from(u32::from(a) & mask))
-        }
-        IpAddr::V6(a) => {
-            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-            IpAddr::V6((u128::from(a) & mask).into())
-        }
-    }
-}
-
-pub(super) fn in_cidr(c: &mut Call<'_>) -> Outcome {
-    let addr = ip_of(c, 0).ok_or_else(|| Fail::from("invalid IP address"))?;
-    let (net, bits) = cidr(&c.text(1)?).ok_or_else(|| Fail::from("invalid CIDR address"))?;
-    Ok(Value::Bool(addr.is_ipv4() == net.is_ipv4() && masked(addr, bits) == masked(net, bits)))
-}
 
 pub(super) fn fqdn(c: &mut Call<'_>) -> Outcome {
     let text = c.text(0)?;
@@ -94,7 +9,7 @@ pub(super) fn fqdn(c: &mut Call<'_>) -> Outcome {
     let ok = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -205,27 +120,46 @@ pub(super) fn html_escape(c: &mut Call<'_>) -> Outcome {
     Ok(Value::string(text.replace('>', "&gt;").replace('"', "&#34;")))
 }
 
+/// The character that `name` of `&name;` stands for: a number, or one of the names that escaping needs.
+fn entity(name: &str) -> Option<char> {
+    let Some(number) = name.strip_prefix('#') else {
+        return Some(match name {
+            "lt" => '<',
+            "gt" => '>',
+            "amp" => '&',
+            "quot" => '"',
+            "apos" => '\'',
+            "nbsp" => '\u{a0}',
+            _ => return None,
+        });
+    };
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => number.parse(),
+    };
+    let plain = !number.contains('+');
+    code.ok().filter(|_| plain).and_then(char::from_u32).filter(|ch| *ch != '\0')
+}
+
 pub(super) fn html_unescape(c: &mut Call<'_>) -> Outcome {
     let text = c.text(0)?;
-    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", "\"").replace("&quot;", "\"");
-    Ok(Value::string(text.replace("&#39;", "'").replace("&apos;", "'").replace("&amp;", "&")))
-}
-
-fn uuid_parts(text: &str) -> Option<String> {
-    let groups: Vec<&str> = text.split('-').collect();
-    let lens: Vec<usize> = groups.iter().map(|g| g.len()).collect();
-    let hex = groups.iter().all(|g| g.bytes().all(|b| b.is_ascii_hexdigit()));
-    (lens == [8, 4, 4, 4, 12] && hex).then(|| groups.concat().to_lowercase())
-}
-
-pub(super) fn uuid_valid(c: &mut Call<'_>) -> Outcome {
-    match uuid_parts(&c.text(0)?) {
-        Some(_) => Ok(Value::Bool(true)),
-        None => Err("invalid UUID".into()),
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest.find(';').unwrap_or(0);
+        match rest.get(1..end).and_then(entity) {
+            Some(ch) => {
+                out.push(ch);
+                rest = &rest[end + 1..];
+            }
+            None => {
+                out.push('&');
+                rest = &rest[1..];
+            }
+        }
     }
-}
-
-pub(super) fn uuid_parse(c: &mut Call<'_>) -> Outcome {
-    let text = c.text(0)?.to_lowercase();
-    uuid_parts(&text).map(|_| Value::string(text)).ok_or_else(|| "invalid UUID".into())
+    out.push_str(rest);
+    Ok(Value::string(out))
 }

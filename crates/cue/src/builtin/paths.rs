@@ -4,9 +4,30 @@ use super::{Call, Fail, Outcome};
 use crate::value::Value;
 
 fn unix(c: &Call<'_>, i: usize) -> Result<(), Fail> {
+    const ALIKE: [&str; 16] = [
+        "unix",
+        "aix",
+        "android",
+        "darwin",
+        "dragonfly",
+        "freebsd",
+        "hurd",
+        "illumos",
+        "ios",
+        "js",
+        "linux",
+        "nacl",
+        "netbsd",
+        "openbsd",
+        "solaris",
+        "zos",
+    ];
     match c.args.get(i) {
-        Some(Value::String(os)) if &**os == "windows" || &**os == "plan9" => {
+        Some(Value::String(os)) if matches!(&**os, "windows" | "plan9") => {
             Err(Fail::Eval(format!("paths of {os} are not supported")))
+        }
+        Some(Value::String(os)) if !ALIKE.contains(&&**os) => {
+            Err(Fail::Eval(format!("unknown operating system {os:?}")))
         }
         _ => Ok(()),
     }
@@ -79,6 +100,31 @@ pub(super) fn split(c: &mut Call<'_>) -> Outcome {
     let text = c.text(0)?;
     let at = text.rfind('/').map_or(0, |at| at + 1);
     Ok(c.text_list([text[..at].to_owned(), text[at..].to_owned()]))
+}
+
+/// The second path, seen from the first: joined to it unless it is absolute.
+pub(super) fn resolve(c: &mut Call<'_>) -> Outcome {
+    unix(c, 2)?;
+    let (dir, sub) = (c.text(0)?, c.text(1)?);
+    Ok(Value::string(if sub.starts_with('/') {
+        clean_path(&sub)
+    } else {
+        clean_path(&format!("{dir}/{sub}"))
+    }))
+}
+
+/// To and from slashes, where slashes are what separates already.
+pub(super) fn same(c: &mut Call<'_>) -> Outcome {
+    unix(c, 1)?;
+    Ok(Value::string(c.text(0)?))
+}
+
+pub(super) fn split_list(c: &mut Call<'_>) -> Outcome {
+    unix(c, 1)?;
+    let text = c.text(0)?;
+    let parts: Vec<String> =
+        if text.is_empty() { Vec::new() } else { text.split(':').map(str::to_owned).collect() };
+    Ok(c.text_list(parts))
 }
 
 pub(super) fn rel(c: &mut Call<'_>) -> Outcome {

@@ -2,6 +2,7 @@
 
 use num_bigint::BigInt;
 
+use super::template::{general, with_exponent};
 use super::{Call, Fail, Outcome};
 use crate::number::Number;
 use crate::syntax::literal;
@@ -33,7 +34,10 @@ pub(super) fn atoi(c: &mut Call<'_>) -> Outcome {
 }
 
 fn sized(n: BigInt, bits: i64, signed: bool, text: &str) -> Outcome {
-    let bits = usize::try_from(if bits == 0 { 64 } else { bits }).unwrap_or(64).min(1024);
+    let bits = usize::try_from(if bits == 0 { 64 } else { bits })
+        .ok()
+        .filter(|bits| *bits <= 1024)
+        .ok_or_else(|| Fail::Eval(format!("parsing {text:?}: invalid bit size {bits}")))?;
     let one = BigInt::from(1);
     let (low, high) = if signed {
         (-(one.clone() << (bits - 1)), (one.clone() << (bits - 1)) - one)
@@ -53,6 +57,9 @@ pub(super) fn parse_int(c: &mut Call<'_>) -> Outcome {
 
 pub(super) fn parse_uint(c: &mut Call<'_>) -> Outcome {
     let text = c.text(0)?;
+    if text.starts_with(['-', '+']) {
+        return Err(syntax(&text));
+    }
     sized(parse_radix(&text, c.int(1)?)?, c.int(2)?, false, &text)
 }
 
@@ -96,26 +103,125 @@ pub(super) fn format_int(c: &mut Call<'_>) -> Outcome {
     Ok(Value::string(n.to_str_radix(u32::try_from(base).unwrap_or(10))))
 }
 
+pub(super) fn format_uint(c: &mut Call<'_>) -> Outcome {
+    let n = c.number(0)?;
+    if n.is_negative() {
+        return Err(Fail::Eval(format!("cannot use {n} as an unsigned number")));
+    }
+    format_int(c)
+}
+
 pub(super) fn format_float(c: &mut Call<'_>) -> Outcome {
     let (x, format, precision) = (c.number(0)?.to_f64(), c.int(1)?, c.int(2)?);
+    // The fewest digits that tell a 32-bit number from its neighbours are fewer than for 64 bits.
+    #[allow(clippy::cast_possible_truncation, reason = "rounding to 32 bits is what is asked for")]
+    let x = match c.int(3)? {
+        32 => (x as f32).to_string().parse().unwrap_or(x),
+        64 => x,
+        other => return Err(Fail::Eval(format!("invalid bit size {other}"))),
+    };
     let digits = usize::try_from(precision).ok().map(|p| p.min(1000));
-    let text = match (u32::try_from(format).ok().and_then(char::from_u32), digits) {
-        (Some('f'), Some(p)) => format!("{x:.p$}"),
-        (Some('f' | 'g' | 'G'), None) => format!("{x}"),
-        (Some('e' | 'E'), p) => {
+    let letter = u32::try_from(format).ok().and_then(char::from_u32).unwrap_or(' ');
+    let text = match (letter, digits) {
+        ('f', Some(p)) => format!("{x:.p$}"),
+        ('f', None) => format!("{x}"),
+        ('e' | 'E', p) => {
             let raw = p.map_or_else(|| format!("{x:e}"), |p| format!("{x:.p$e}"));
             let (mantissa, exponent) = raw.split_once('e').unwrap_or((&raw, "0"));
-            let n: i32 = exponent.parse().unwrap_or(0);
-            format!("{mantissa}e{}{:02}", if n < 0 { '-' } else { '+' }, n.abs())
+            with_exponent(mantissa, exponent.parse().unwrap_or(0))
         }
-        (Some('g' | 'G'), Some(p)) => format!("{x:.p$}"),
-        _ => return Err("unknown format".into()),
+        ('g' | 'G', p) => general(x, p),
+        _ => return Err(Fail::Eval(format!("unknown format {letter:?}"))),
     };
-    Ok(Value::string(text))
+    Ok(Value::string(if letter.is_ascii_uppercase() { text.to_uppercase() } else { text }))
+}
+
+/// Which characters stand for themselves between quotes.
+#[derive(Clone, Copy, PartialEq)]
+enum Shown {
+    Ascii,
+    /// Letters, marks, numbers, punctuation, symbols and the ASCII space.
+    Print,
+    /// And the other spaces.
+    Graphic,
+}
+
+fn is_shown(ch: char, shown: Shown) -> bool {
+    let class = match shown {
+        Shown::Ascii => return matches!(ch, ' '..='~'),
+        Shown::Print => r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$",
+        Shown::Graphic => r"^[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]$",
+    };
+    super::regex(class).is_ok_and(|class| class.is_match(ch.encode_utf8(&mut [0; 4])))
+}
+
+fn quoted(text: &str, mark: char, shown: Shown) -> Value {
+    let mut out = String::from(mark);
+    for ch in text.chars() {
+        match ch {
+            ch if ch == mark || ch == '\\' => out.extend(['\\', ch]),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            ch if matches!(ch, ' '..='~') || is_shown(ch, shown) => out.push(ch),
+            ch if ch.is_ascii() => out.push_str(&format!("\\x{:02x}", u32::from(ch))),
+            ch if u32::from(ch) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", u32::from(ch))),
+            ch => out.push_str(&format!("\\U{:08x}", u32::from(ch))),
+        }
+    }
+    out.push(mark);
+    Value::string(out)
+}
+
+/// A code point; what is none is the replacement character.
+fn rune(c: &Call<'_>) -> Result<char, Fail> {
+    let code = u32::try_from(c.int(0)?).ok().and_then(char::from_u32);
+    Ok(code.unwrap_or(char::REPLACEMENT_CHARACTER))
+}
+
+fn quoted_rune(c: &Call<'_>, shown: Shown) -> Outcome {
+    Ok(quoted(rune(c)?.encode_utf8(&mut [0; 4]), '\'', shown))
 }
 
 pub(super) fn quote(c: &mut Call<'_>) -> Outcome {
-    Ok(Value::string(literal::quote(&c.text(0)?)))
+    Ok(quoted(&c.text(0)?, '"', Shown::Print))
+}
+
+pub(super) fn quote_ascii(c: &mut Call<'_>) -> Outcome {
+    Ok(quoted(&c.text(0)?, '"', Shown::Ascii))
+}
+
+pub(super) fn quote_graphic(c: &mut Call<'_>) -> Outcome {
+    Ok(quoted(&c.text(0)?, '"', Shown::Graphic))
+}
+
+pub(super) fn quote_rune(c: &mut Call<'_>) -> Outcome {
+    quoted_rune(c, Shown::Print)
+}
+
+pub(super) fn quote_rune_ascii(c: &mut Call<'_>) -> Outcome {
+    quoted_rune(c, Shown::Ascii)
+}
+
+pub(super) fn quote_rune_graphic(c: &mut Call<'_>) -> Outcome {
+    quoted_rune(c, Shown::Graphic)
+}
+
+fn is_rune(c: &Call<'_>, shown: Shown) -> Outcome {
+    let code = u32::try_from(c.int(0)?).ok().and_then(char::from_u32);
+    Ok(Value::Bool(code.is_some_and(|ch| is_shown(ch, shown))))
+}
+
+pub(super) fn is_print(c: &mut Call<'_>) -> Outcome {
+    is_rune(c, Shown::Print)
+}
+
+pub(super) fn is_graphic(c: &mut Call<'_>) -> Outcome {
+    is_rune(c, Shown::Graphic)
 }
 
 pub(super) fn unquote(c: &mut Call<'_>) -> Outcome {

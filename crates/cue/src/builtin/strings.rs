@@ -88,6 +88,15 @@ pub(super) fn last_index_any(c: &mut Call<'_>) -> Outcome {
     Ok(position(c.text(0)?.rfind(|ch| set.contains(ch))))
 }
 
+/// -1, 0 or 1: how the first text stands to the second, byte by byte.
+pub(super) fn compare(c: &mut Call<'_>) -> Outcome {
+    Ok(Value::int(match c.bytes(0)?.cmp(&c.bytes(1)?) {
+        std::cmp::Ordering::Less => -1,
+        std::cmp::Ordering::Equal => 0,
+        std::cmp::Ordering::Greater => 1,
+    }))
+}
+
 pub(super) fn count(c: &mut Call<'_>) -> Outcome {
     let (s, sub) = (c.text(0)?, c.text(1)?);
     Ok(int(if sub.is_empty() { s.chars().count() + 1 } else { s.matches(&sub).count() }))

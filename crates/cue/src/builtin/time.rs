@@ -3,11 +3,11 @@
 use super::{Call, Fail, Outcome};
 use crate::value::Value;
 
-/// Nanoseconds of `1h2m3.5s`.
+/// Nanoseconds of `1h2m3.5s`; what is finer than one is cut off.
 fn duration_of(text: &str) -> Option<i64> {
-    let (sign, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1.0, rest),
-        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     if rest == "0" {
         return Some(0);
@@ -15,27 +15,33 @@ fn duration_of(text: &str) -> Option<i64> {
     if rest.is_empty() {
         return None;
     }
-    let mut total = 0.0;
+    let mut total: i128 = 0;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-        let n: f64 = rest[..digits].parse().ok()?;
+        let (whole, fraction) = rest[..digits].split_once('.').unwrap_or((&rest[..digits], ""));
+        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+            return None;
+        }
         rest = &rest[digits..];
         let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        let unit = match &rest[..end] {
-            "ns" => 1.0,
-            "us" | "µs" | "μs" => 1e3,
-            "ms" => 1e6,
-            "s" => 1e9,
-            "m" => 6e10,
-            "h" => 3.6e12,
+        let unit: i128 = match &rest[..end] {
+            "ns" => 1,
+            "us" | "µs" | "μs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
             _ => return None,
         };
-        total += n * unit;
         rest = &rest[end..];
+        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        // Thirteen digits are finer than a nanosecond of an hour.
+        let fraction = &fraction[..fraction.len().min(18)];
+        let part: i128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+        let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
+        total = total.checked_add(i128::from(whole) * unit + part * unit / scale)?;
     }
-    let nanos = sign * total;
-    #[allow(clippy::cast_possible_truncation, reason = "range checked on the line")]
-    (nanos.abs() < 9.2e18).then_some(nanos as i64)
+    i64::try_from(if negative { -total } else { total }).ok()
 }
 
 pub(super) fn duration(c: &mut Call<'_>) -> Outcome {
@@ -98,8 +104,15 @@ pub(super) fn time(c: &mut Call<'_>) -> Outcome {
 
 /// Layouts of Go's reference time, as `strftime` directives.
 fn layout(go: &str) -> String {
-    const PARTS: [(&str, &str); 20] = [
+    const PARTS: [(&str, &str); 30] = [
+        (".000000000", "%.9f"),
+        (".000000", "%.6f"),
+        (".000", "%.3f"),
+        (".999999999", "%.f"),
+        (".999999", "%.f"),
+        (".999", "%.f"),
         ("2006", "%Y"),
+        ("002", "%j"),
         ("January", "%B"),
         ("Jan", "%b"),
         ("Monday", "%A"),
@@ -119,6 +132,9 @@ fn layout(go: &str) -> String {
         ("PM", "%p"),
         ("1", "%-m"),
         ("2", "%-d"),
+        ("3", "%-I"),
+        ("4", "%-M"),
+        ("5", "%-S"),
     ];
     let mut out = String::new();
     let mut rest = go;

@@ -297,7 +297,11 @@ impl Compiler<'_, '_> {
             return match builtin::member(package, &label.text) {
                 Some(builtin::Member::Ir(ir)) => self.push(ir, span),
                 Some(builtin::Member::Source(source)) => self.library_struct(source, span),
-                None => self.fail(format!("cannot find {} in package {name}", label.text), span),
+                None => {
+                    let near = builtin::nearest(package, &label.text);
+                    let hint = near.map(|near| format!("; did you mean {name}.{near}?")).unwrap_or_default();
+                    self.fail(format!("cannot find {} in package {name}{hint}", label.text), span)
+                }
             };
         }
         let base = self.expr(base);

@@ -21,6 +21,21 @@ pub(crate) fn parse(text: &str) -> Result<Data, String> {
     Ok(value)
 }
 
+/// Parses JSON values that follow each other, with or without space between.
+///
+/// # Errors
+/// What is wrong, with line and column.
+pub(crate) fn parse_stream(text: &str) -> Result<Vec<Data>, String> {
+    let mut p = Parser { text, pos: 0 };
+    let mut values = Vec::new();
+    p.space();
+    while p.pos < text.len() {
+        values.push(p.value(0)?);
+        p.space();
+    }
+    Ok(values)
+}
+
 struct Parser<'a> {
     text: &'a str,
     pos: usize,

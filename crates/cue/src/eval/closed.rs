@@ -180,7 +180,8 @@ impl Eval {
     }
 }
 
-fn edit_distance(a: &str, b: &str) -> usize {
+/// How many letters must be put in, left out or changed; only the first 64 of each text count.
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().take(64).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().take(64).enumerate() {

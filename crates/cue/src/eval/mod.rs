@@ -23,6 +23,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub(crate) use closed::edit_distance;
+
 use crate::error::Code;
 use crate::limits;
 use crate::program::{Ir, Label, Program};

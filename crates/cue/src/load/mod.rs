@@ -180,7 +180,9 @@ impl<'a> Compiler<'a> {
             None => (path, None),
         };
         if !location.split('/').next().unwrap_or("").contains('.') {
-            return Err(format!("builtin package {path:?} undefined"));
+            let near = builtin::nearest_package(path);
+            let hint = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            return Err(format!("builtin package {path:?} undefined{hint}"));
         }
         if self.busy.iter().any(|p| p == path) {
             return Err(format!("import cycle through {path:?}"));

@@ -8,6 +8,8 @@ mod lex;
 mod parse;
 mod print;
 
+pub(super) use print::{general, with_exponent};
+
 use super::encoding::data_of;
 use super::{Call, Fail, Outcome};
 use crate::value::Value;

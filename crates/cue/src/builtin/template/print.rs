@@ -31,8 +31,9 @@ fn number(n: &Number) -> String {
     if n.is_int() { n.to_string() } else { general(n.to_f64(), None) }
 }
 
-/// The shortest digits that are this number, with an exponent where that is very small or large.
-fn general(x: f64, precision: Option<usize>) -> String {
+/// The shortest digits that are this number, or as many as `precision` says; with an exponent where that is below -4 or
+/// not below the precision, which counts as 6 for the shortest digits.
+pub(in crate::builtin) fn general(x: f64, precision: Option<usize>) -> String {
     if x == 0.0 {
         return "0".to_owned();
     }
@@ -42,7 +43,7 @@ fn general(x: f64, precision: Option<usize>) -> String {
     };
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i64 = exponent.parse().unwrap_or(0);
-    let most = precision.map_or(21, |p| i64::try_from(p.max(1)).unwrap_or(21));
+    let most = precision.map_or(6, |p| i64::try_from(p.max(1)).unwrap_or(i64::MAX));
     let digits =
         if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
     if exponent < -4 || exponent >= most {
@@ -53,7 +54,7 @@ fn general(x: f64, precision: Option<usize>) -> String {
     format!("{x:.*}", usize::try_from(places).unwrap_or(0))
 }
 
-fn with_exponent(digits: &str, exponent: i64) -> String {
+pub(in crate::builtin) fn with_exponent(digits: &str, exponent: i64) -> String {
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
