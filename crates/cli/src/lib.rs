@@ -22,8 +22,8 @@ mod world;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 pub use world::{Told, World};
 
@@ -40,6 +40,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, world: &World) -> ExitCode
     let code = match commands::run(&mut ui, world, &cli) {
         Ok(code) => code,
         Err(report) => {
+            let report = report.or_hint_at_usage(|| help_of(&args));
             report.show(&mut ui);
             report.exit()
         }
@@ -80,7 +81,7 @@ fn refuse(error: &clap::Error, args: &[OsString]) -> u8 {
         };
     }
     let mut ui = ui::Ui::new(&plain(args.iter().any(|arg| arg == "--json")));
-    let report = usage_report(error);
+    let report = usage_report(error).or_hint_at_usage(|| help_of(args));
     report.show(&mut ui);
     ui.flush();
     report.exit()
@@ -106,15 +107,25 @@ fn usage_report(error: &clap::Error) -> Report {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let what = words(paragraphs.next().unwrap_or_default().trim_start_matches("error: "));
     let mut report = Report::usage(what);
-    let mut hint = String::from("aedile --help");
     for paragraph in paragraphs {
         if let Some(tip) = paragraph.trim_start().strip_prefix("tip: ") {
             report = report.caused_by(words(tip));
-        } else if let Some(usage) = paragraph.strip_prefix("Usage: ") {
-            let command: Vec<&str> =
-                usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
-            hint = format!("{} --help", command.join(" "));
         }
     }
-    report.with_hint(hint)
+    report
+}
+
+/// What shows how the command that `args` name is typed.
+fn help_of(args: &[OsString]) -> String {
+    let root = args::Cli::command();
+    let mut command = &root;
+    let mut names = vec![root.get_name().to_owned()];
+    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if let Some(found) = command.find_subcommand(arg) {
+            names.push(found.get_name().to_owned());
+            command = found;
+        }
+    }
+    names.push("--help".to_owned());
+    names.join(" ")
 }

@@ -100,6 +100,15 @@ impl Report {
         self
     }
 
+    /// The same error; where it is a wrong command line and has no hint, with the help that `hint` names.
+    #[must_use]
+    pub fn or_hint_at_usage(mut self, hint: impl FnOnce() -> String) -> Self {
+        if self.0.hint.is_none() && self.0.code == code::general::USAGE {
+            self.0.hint = Some(hint());
+        }
+        self
+    }
+
     /// The same error with why it came about.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
@@ -139,8 +148,7 @@ impl Report {
     /// Shows it on standard error.
     pub fn show(&self, ui: &mut Ui) {
         if ui.json {
-            let text = self.json().to_string();
-            ui.complain(text);
+            ui.complain(crate::ui::escaped(&self.json().to_string()));
         } else {
             let text = self.text();
             ui.complain(text.trim_end());

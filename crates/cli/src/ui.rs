@@ -1,5 +1,7 @@
 //! The terminal: answers on standard output, narration on standard error, colour and width.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 
 use anstream::AutoStream;
@@ -49,6 +51,30 @@ pub struct Ui {
     closed: bool,
     /// Why, unless its reader just had seen enough.
     broken: Option<std::io::Error>,
+}
+
+/// Whether a terminal takes a character for an order, or shows what follows it in another order than it is written in.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A JSON text that means the same and cannot play with the terminal it is shown in. Only strings can hold such characters,
+/// so each can be written as an escape (RFC 8259, section 7).
+pub fn escaped(json: &str) -> Cow<'_, str> {
+    let plays = |c: char| !matches!(c, '\n' | '\t') && is_unsafe(c);
+    if !json.contains(plays) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 32);
+    for c in json.chars() {
+        if plays(c) {
+            _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 impl Ui {
@@ -102,12 +128,12 @@ impl Ui {
 
     /// The answer as one JSON document, indented.
     pub fn answer_json(&mut self, value: &serde_json::Value) {
-        self.answer(format_args!("{value:#}"));
+        self.answer(escaped(&format!("{value:#}")));
     }
 
     /// One JSON document on a line of its own, as streaming commands answer.
     pub fn answer_json_line(&mut self, value: &serde_json::Value) {
-        self.answer(value);
+        self.answer(escaped(&value.to_string()));
     }
 
     /// A line of narration: left out when quiet or when the answer is JSON.

@@ -77,13 +77,15 @@ pub enum ProjectError {
         /// The environment.
         name: String,
     },
-    /// The project has no such workflow.
-    #[error("there is no workflow {name}")]
+    /// The project has no such workflow among those that can be read.
+    #[error("there is no workflow {name}{}{}", named(.known), unread(.broken))]
     NoWorkflow {
         /// What was asked for, a path or a name.
         name: String,
         /// Names there are.
         known: Vec<String>,
+        /// Files of workflows that cannot be read, and so might have been it.
+        broken: Vec<String>,
     },
     /// The operating system's user has a name that no principal can have.
     #[error("the user name `{name}` cannot be the name of a principal (letters, digits and ._@+-)")]
@@ -115,6 +117,14 @@ pub enum ProjectError {
     /// The name is not that of a principal, an environment, a role.
     #[error(transparent)]
     Name(#[from] model::principal::NameError),
+}
+
+fn named(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!("; there is {}", known.join(", ")) }
+}
+
+fn unread(broken: &[String]) -> String {
+    if broken.is_empty() { String::new() } else { format!("; {} cannot be read", broken.join(", ")) }
 }
 
 fn summary(findings: &[Diagnostic]) -> String {
@@ -153,8 +163,8 @@ impl Coded for ProjectError {
         };
         match self {
             Self::NoProject { .. } => Some("aedile init".to_owned()),
-            Self::Exists { .. } => Some("aedile validate".to_owned()),
-            Self::NoEnvironment { known, .. } | Self::NoWorkflow { known, .. } => listed(known),
+            Self::Exists { .. } | Self::NoWorkflow { .. } => Some("aedile validate".to_owned()),
+            Self::NoEnvironment { known, .. } => listed(known),
             Self::NothingYet { .. } => Some("aedile run WORKFLOW".to_owned()),
             Self::NotAllowed { via, principal, environment } => Some(format!(
                 "let them in access.yaml: `actAs: {{{environment}: {{{}: [{principal}]}}}}`",

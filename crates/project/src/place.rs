@@ -1,7 +1,9 @@
 //! Where a command works: an environment of a project, or one outside any project.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use engine::ports::Clock;
 use model::Environment;
 use store::{Options, SqliteJournal};
 
@@ -107,15 +109,15 @@ impl Place {
         format!("{name}/{}", self.environment)
     }
 
-    /// Opens the environment's journal to look at it. Makes nothing.
-    pub fn open_existing(&self) -> Result<SqliteJournal, PlaceError> {
+    /// Opens the environment's journal, which has to be there. What is appended to it carries the time of `clock`.
+    pub fn open_existing(&self, clock: &Arc<dyn Clock>) -> Result<SqliteJournal, PlaceError> {
         if !self.state.exists() {
             return Err(ProjectError::NothingYet { name: self.environment.to_string() }.into());
         }
-        Ok(SqliteJournal::open(
-            self.state.journal(),
-            &Options { source: self.source(), ..Options::default() },
-        )?)
+        let clock = Arc::clone(clock);
+        let options =
+            Options { source: self.source(), clock: Arc::new(move || clock.now()), ..Options::default() };
+        Ok(SqliteJournal::open(self.state.journal(), &options)?)
     }
 }
 

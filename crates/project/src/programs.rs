@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{Definition, Programs};
@@ -110,11 +110,17 @@ impl WorkflowPrograms {
     /// The project's workflow of this name (`name` or `namespace/name`) and version; the newest without one.
     pub fn find_document(&self, name: &str, version: Option<&str>) -> Result<Document, ProjectError> {
         let mut best: Option<Document> = None;
-        let mut known = Vec::new();
+        let (mut known, mut broken) = (Vec::new(), Vec::new());
         if let Some(project) = &self.project {
             for file in project.workflow_files()? {
                 // a broken neighbour is no reason not to run this one; `validate` reports it
-                let Ok(document) = self.read_file(project, &file) else { continue };
+                let document = match self.read_file(project, &file) {
+                    Ok(document) => document,
+                    Err(error) => {
+                        broken.push((file, error));
+                        continue;
+                    }
+                };
                 let header = &document.workflow.header;
                 known.push(header.name.clone());
                 let named = header.name == name || document.definition.program.name == name;
@@ -126,7 +132,16 @@ impl WorkflowPrograms {
         }
         known.sort();
         known.dedup();
-        best.ok_or_else(|| ProjectError::NoWorkflow { name: name.to_owned(), known })
+        if let Some(best) = best {
+            return Ok(best);
+        }
+        // a file of that name is the one that was meant
+        let meant = |(file, _): &(PathBuf, ProjectError)| file.file_stem().is_some_and(|stem| stem == name);
+        if let Some(index) = broken.iter().position(meant) {
+            return Err(broken.swap_remove(index).1);
+        }
+        let broken = broken.iter().map(|(file, _)| file.display().to_string()).collect();
+        Err(ProjectError::NoWorkflow { name: name.to_owned(), known, broken })
     }
 
     fn keep(&self, key: Digest, workflow: &Arc<Workflow>) {

@@ -24,7 +24,8 @@ pub(super) fn decide(ui: &mut Ui, world: &World, here: &Here, args: &DecideArgs,
     let choice = match (yes, args.emergency) {
         (true, true) => Choice::Override {
             reason: reason.filter(|reason| !reason.trim().is_empty()).ok_or_else(|| {
-                Report::usage("an emergency override needs a reason").with_hint("add -m REASON")
+                Report::usage("an emergency override needs a reason")
+                    .with_hint(format!("aedile approve {approval} --override -m REASON"))
             })?,
         },
         (true, false) => Choice::Grant { reason },

@@ -119,7 +119,7 @@ fn permissions(here: &Here) -> Check {
 }
 
 fn journal_checks(here: &Here) -> Vec<Check> {
-    let journal = match here.place.open_existing() {
+    let journal = match here.open_existing() {
         Ok(journal) => journal,
         Err(error) => {
             let remedy = Some("aedile journal verify");

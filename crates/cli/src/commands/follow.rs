@@ -390,6 +390,10 @@ impl Following<'_> {
             Some(store::WaitingOn::Approval(approval)) => {
                 (code::policy::WAITING, format!("{run} waits for approval {approval}"))
             }
+            // it is going as far as it can without us, and needs nobody: what was asked
+            Some(store::WaitingOn::Timer(_) | store::WaitingOn::Event(_)) if self.options.detach => {
+                return Ending { next: Some(resume), ..self.ending("waiting", None) };
+            }
             Some(waits) => (code::run::WAITING, format!("{run} waits for {waits}")),
             None => (code::run::WAITING, format!("{run} has not ended")),
         };

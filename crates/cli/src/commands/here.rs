@@ -1,7 +1,9 @@
 //! Where a command works and who types it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use engine::ports::Clock;
 use journal::JournalError;
 use model::{ApprovalId, Principal, RunId, code};
 use project::{Place, PlaceError, Project, ProjectError};
@@ -18,6 +20,7 @@ const LISTED_MAX: usize = 5;
 pub(super) struct Here {
     /// The environment.
     pub(super) place: Place,
+    clock: Arc<dyn Clock>,
 }
 
 impl Here {
@@ -31,13 +34,20 @@ impl Here {
                 Err(error) => return Err(error.into()),
             },
         };
-        Ok(Self { place: Place::in_project(project, global.env.as_deref())? })
+        Ok(Self {
+            place: Place::in_project(project, global.env.as_deref())?,
+            clock: Arc::clone(&world.clock),
+        })
     }
 
     /// The environment of runs outside any project, if there is a place for it.
     fn outside(world: &World, global: &Global, error: ProjectError) -> Result<Self, Report> {
-        let Some(directory) = &world.loose_state else { return Err(error.into()) };
-        Ok(Self { place: Place::outside(directory, global.env.as_deref())? })
+        let Some(directory) = &world.loose_state else {
+            return Err(Report::from(error).caused_by(
+                "outside a project the journal is kept in $XDG_STATE_HOME/aedile, and neither XDG_STATE_HOME nor HOME is set",
+            ));
+        };
+        Ok(Self { place: Place::outside(directory, global.env.as_deref())?, clock: Arc::clone(&world.clock) })
     }
 
     /// The journal, to look at it. Outside a project that has none, what is missing is the project.
@@ -45,12 +55,17 @@ impl Here {
         if self.place.project.is_none() && !self.place.state.exists() {
             return Err(ProjectError::NoProject { start: current_directory()? }.into());
         }
-        self.place.open_existing().map_err(Report::from)
+        self.open_existing().map_err(Report::from)
+    }
+
+    /// The journal, whatever there is instead of it.
+    pub(super) fn open_existing(&self) -> Result<SqliteJournal, PlaceError> {
+        self.place.open_existing(&self.clock)
     }
 
     /// The journal if there is one yet.
     pub(super) fn journal_if_any(&self) -> Result<Option<SqliteJournal>, Report> {
-        match self.place.open_existing() {
+        match self.open_existing() {
             Ok(journal) => Ok(Some(journal)),
             Err(PlaceError::Project(ProjectError::NothingYet { .. })) => Ok(None),
             Err(error) => Err(error.into()),
@@ -104,7 +119,7 @@ fn the_one<T: Copy + std::fmt::Display>(
             for one in many.iter().take(LISTED_MAX) {
                 report = report.caused_by(format!("it can mean {one}"));
             }
-            Err(report.with_hint("type more of it"))
+            Err(report.with_hint(list))
         }
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn show(ui: &mut Ui, here: &Here, position: u64) -> Answer {
     }
     ui.answer(format_args!("{STRONG}record {position}{STRONG:#}  {}", record.event.kind()));
     ui.answer(format_args!("digest {digest}"));
-    ui.answer(format_args!("{:#}", record_json(&record)));
+    ui.answer_json(&record_json(&record));
     Ok(0)
 }
 

@@ -222,7 +222,7 @@ fn conclude(ui: &mut Ui, ending: Ending) -> Answer {
         return ending.report.map_or(Ok(0), Err);
     }
     if let Some(output) = &ending.shown {
-        ui.answer(format_args!("{output:#}"));
+        ui.answer_json(output);
     }
     if let Some((command, why)) = &ending.next {
         ui.note(format_args!("\nnext: {COMMAND}{command}{COMMAND:#}  {DIM}{why}{DIM:#}"));

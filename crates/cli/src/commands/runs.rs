@@ -12,7 +12,7 @@ use super::here::{Here, the_run};
 use crate::World;
 use crate::args::{ListRunsArgs, RunLogsArgs};
 use crate::report::{Answer, Report};
-use crate::ui::{DIM, STRONG, Ui};
+use crate::ui::{DIM, STRONG, Ui, escaped};
 use crate::views::events::{clock, narration, record_json};
 use crate::views::runs::{run_head, run_json, runs_table};
 
@@ -72,7 +72,7 @@ pub(super) fn show(ui: &mut Ui, world: &World, here: &Here, typed: &str) -> Answ
         ui.answer(format_args!("  {line}"));
     }
     if let Some(output) = output {
-        ui.answer(format_args!("\n{STRONG}output{STRONG:#}\n{output:#}"));
+        ui.answer(format_args!("\n{STRONG}output{STRONG:#}\n{}", escaped(&format!("{output:#}"))));
     }
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::ui::DIM;
+use crate::ui::{DIM, is_unsafe};
 
 /// Space between columns.
 const GAP: usize = 2;
@@ -71,12 +71,7 @@ pub fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' | '\t' => ' ',
-            c if c.is_control()
-                || ('\u{202a}'..='\u{202e}').contains(&c)
-                || ('\u{2066}'..='\u{2069}').contains(&c) =>
-            {
-                '\u{fffd}'
-            }
+            c if is_unsafe(c) => '\u{fffd}',
             c => c,
         })
         .collect()

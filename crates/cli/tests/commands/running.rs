@@ -17,6 +17,10 @@ trials!(
     the_same_idempotency_key_is_the_same_run,
     looking_writes_nothing,
     validate_and_fmt_before_anything_runs,
+    a_broken_file_is_not_passed_off_as_a_missing_workflow,
+    a_run_left_at_a_timer_is_what_detach_was_asked_for,
+    no_answer_plays_with_the_terminal,
+    without_a_home_a_run_outside_a_project_says_what_to_set,
 );
 
 /// A workflow that fails for inputs with `fail: true`.
@@ -238,4 +242,54 @@ fn validate_and_fmt_before_anything_runs() {
     let said = sandbox.run(&["validate", "--json"]);
     assert_eq!(said.json()["valid"], false);
     sandbox.snapshot("validate");
+}
+
+fn a_broken_file_is_not_passed_off_as_a_missing_workflow() {
+    let mut sandbox = Sandbox::with_project();
+    sandbox.write(
+        "workflows/deploy.yaml",
+        "document: {dsl: 1.0.1, namespace: shop, name: deploy, version: 1.0.0}\ndo: 7\n",
+    );
+    let meant = sandbox.run(&["run", "deploy"]);
+    assert!(meant.exit == 2 && meant.stderr.contains("workflows/deploy.yaml:2:5"), "{meant:?}");
+    let other = sandbox.run(&["run", "helo"]);
+    assert_eq!(other.exit, 1);
+    for word in [
+        "no workflow helo",
+        "there is hello",
+        "workflows/deploy.yaml cannot be read",
+        "hint: aedile validate",
+    ] {
+        assert!(other.stderr.contains(word), "{word}: {other:?}");
+    }
+}
+
+fn a_run_left_at_a_timer_is_what_detach_was_asked_for() {
+    let mut sandbox = Sandbox::with_project();
+    let waits = "document: {dsl: 1.0.1, namespace: shop, name: waits, version: 1.0.0}\ndo: [{rest: {wait: {days: 1}}}]\n";
+    sandbox.write("workflows/waits.yaml", waits);
+    let said = sandbox.run(&["run", "waits", "--detach"]);
+    assert!(said.exit == 0 && said.stderr.contains("aedile run --resume"), "{said:?}");
+    assert_eq!(sandbox.run(&["run", "waits", "--detach", "--json"]).json()["status"], "waiting");
+}
+
+fn no_answer_plays_with_the_terminal() {
+    let mut sandbox = Sandbox::with_project();
+    let name = "\u{202e}\u{9b}2J";
+    for args in [&["run", "hello", "-i"][..], &["run", "hello", "--json", "-i"]] {
+        let said = sandbox.run(&[args, &[&format!("name={name}")]].concat());
+        assert_eq!(said.json().to_string().matches(name).count(), 1, "{said:?}");
+        assert!(!said.stdout.contains(['\u{202e}', '\u{9b}']), "{said:?}");
+    }
+}
+
+fn without_a_home_a_run_outside_a_project_says_what_to_set() {
+    let mut sandbox = Sandbox::new();
+    sandbox.write(
+        "one.yaml",
+        "document: {dsl: 1.0.1, namespace: a, name: one, version: 1.0.0}\ndo: [{one: {set: {a: 1}}}]\n",
+    );
+    let said = sandbox.command(&["run", "one.yaml"]).env_remove("AEDILE_TEST_STATE").output().unwrap();
+    let stderr = String::from_utf8(said.stderr).unwrap();
+    assert!(said.status.code() == Some(2) && stderr.contains("XDG_STATE_HOME"), "{stderr}");
 }

@@ -78,6 +78,13 @@ fn quoted(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(": {said}") }
 }
 
+/// The Debian package that brings a program which workflows name only by their language or as a container.
+fn package(program: &str) -> Option<&'static str> {
+    [("podman", "podman"), ("node", "nodejs"), ("python3", "python3")]
+        .into_iter()
+        .find_map(|(name, package)| program.ends_with(name).then_some(package))
+}
+
 impl Coded for ProgramError {
     fn code(&self) -> &'static Code {
         match self {
@@ -96,6 +103,8 @@ impl Coded for ProgramError {
             Self::SecretExposed { secret, .. } => {
                 Some(format!("pass it as a variable: environment: {{ VALUE: \"${{ $secrets.{secret} }}\" }}"))
             }
+            Self::Missing { program, .. } => package(program)
+                .map(|package| format!("install it, on Debian with `apt-get install {package}`")),
             _ => None,
         }
     }
