@@ -7,6 +7,7 @@ use super::{Compiler, Imported, decode_label};
 use crate::builtin;
 use crate::number::Number;
 use crate::program::{ClauseIr, ElementIr, Ir, Label};
+use crate::syntax::Text;
 use crate::syntax::ast::{
     BinaryOp, Clause, Comprehension, Element, ElementKind, Expr, ExprKind, Interpolation, Literal,
     LiteralKind, Span, UnaryOp,
@@ -50,7 +51,7 @@ impl Compiler<'_, '_> {
                 return id;
             }
             ExprKind::Struct(s) => return self.struct_literal(&s.decls, span),
-            ExprKind::List(elements, ..) => return self.list(elements, span),
+            ExprKind::List(list) => return self.list(&list.elements, span),
             ExprKind::Paren(inner) => return self.expr(inner),
             ExprKind::Selector(base, label) => return self.selector(base, label, span),
             ExprKind::Index(base, index) => Ir::Index(self.expr(base), self.expr(index)),
@@ -167,7 +168,7 @@ impl Compiler<'_, '_> {
     }
 
     pub(super) fn interpolation(&mut self, i: &Interpolation) -> ExprId {
-        let raw: Vec<&str> = i.parts.iter().map(String::as_str).collect();
+        let raw: Vec<&str> = i.parts.iter().map(Text::as_str).collect();
         let parts = match literal::unquote_parts(&raw) {
             Ok(parts) => parts,
             Err(message) => return self.fail(message, i.span),
@@ -217,7 +218,7 @@ impl Compiler<'_, '_> {
             let mut scope = Scope::label();
             for (name, what) in names {
                 if *name != "_" {
-                    scope.names.insert((*name).to_owned(), *what);
+                    scope.names.insert(Text::from(*name), *what);
                 }
             }
             Some(scope)
@@ -292,7 +293,7 @@ impl Compiler<'_, '_> {
     fn selector(&mut self, base: &Expr, label: &Literal, span: Span) -> ExprId {
         if let ExprKind::Ident(name) = &base.kind
             && !self.scopes.iter().any(|s| s.names.contains_key(name))
-            && let Some(Imported::Builtin(package)) = self.imports.get(name).copied()
+            && let Some(Imported::Builtin(package)) = self.imports.get(name.as_str()).copied()
         {
             return match builtin::member(package, &label.text) {
                 Some(builtin::Member::Ir(ir)) => self.push(ir, span),

@@ -173,7 +173,7 @@ impl Compiler<'_, '_> {
                         && !lit.text.starts_with('"')
                     {
                         let label = self.program.labels.string(&text);
-                        scope.names.entry(text).or_insert(Name::Field(label));
+                        scope.names.entry(text.into()).or_insert(Name::Field(label));
                     }
                 }
                 _ => {}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::program::Label;
+use crate::syntax::Text;
 use crate::value::ExprId;
 
 /// What a name in a scope stands for.
@@ -39,11 +40,11 @@ pub(super) enum ScopeKind {
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     pub(super) kind: ScopeKind,
-    pub(super) names: HashMap<String, Name>,
+    pub(super) names: HashMap<Text, Name>,
     /// `let`s whose values are still to be compiled.
-    pub(super) lets: Vec<(String, ExprId)>,
+    pub(super) lets: Vec<(Text, ExprId)>,
     /// Aliases that the next struct literal binds to itself.
-    pub(super) pending_self: Vec<String>,
+    pub(super) pending_self: Vec<Text>,
 }
 
 impl Scope {
@@ -70,7 +71,7 @@ impl Scope {
 }
 
 /// Takes the aliases waiting for the struct literal about to be compiled.
-pub(super) fn take_pending_self(scopes: &mut [Scope]) -> Option<Vec<String>> {
+pub(super) fn take_pending_self(scopes: &mut [Scope]) -> Option<Vec<Text>> {
     let scope = scopes.last_mut()?;
     if scope.pending_self.is_empty() { None } else { Some(std::mem::take(&mut scope.pending_self)) }
 }

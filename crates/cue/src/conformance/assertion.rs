@@ -30,7 +30,7 @@ fn decls(eval: &mut Eval, root: NodeId, list: &[Decl], path: &mut Vec<String>, r
             DeclKind::Embed(expr) => inner(eval, root, expr, path, report),
             DeclKind::Field(field) => {
                 let text = match &field.label {
-                    AstLabel::Ident(i) => i.name.clone(),
+                    AstLabel::Ident(i) => i.name.to_string(),
                     AstLabel::Str(l) => crate::compile::decode_label(&l.text).unwrap_or_default(),
                     AstLabel::Paren(e, _) => paren_label(eval, root, e, path),
                     AstLabel::Interpolation(_) | AstLabel::Pattern(..) => {
@@ -55,7 +55,7 @@ fn decls(eval: &mut Eval, root: NodeId, list: &[Decl], path: &mut Vec<String>, r
 fn paren_label(_eval: &mut Eval, _root: NodeId, e: &Expr, _path: &[String]) -> String {
     match &e.kind {
         ExprKind::Literal(l) => crate::compile::decode_label(&l.text).unwrap_or_default(),
-        ExprKind::Ident(name) => name.clone(),
+        ExprKind::Ident(name) => name.to_string(),
         _ => String::new(),
     }
 }
@@ -66,7 +66,7 @@ fn count_only(attrs: &[Attribute], report: &mut Report, path: &[String]) {
         if attr.name() == "test" && matches!(parse_test(attr.body()).kind, "eq" | "err") {
             report.outcomes.push(Outcome {
                 path: path.join("."),
-                assertion: attr.text.clone(),
+                assertion: attr.text.to_string(),
                 failure: Some("field with a computed label".to_owned()),
             });
         }
@@ -81,8 +81,8 @@ fn inner(eval: &mut Eval, root: NodeId, expr: &Expr, path: &mut Vec<String>, rep
             inner(eval, root, a, path, report);
             inner(eval, root, b, path, report);
         }
-        ExprKind::List(elements, ..) => {
-            for (i, element) in elements.iter().enumerate() {
+        ExprKind::List(list) => {
+            for (i, element) in list.elements.iter().enumerate() {
                 if let crate::syntax::ast::ElementKind::Expr(e) = &element.kind {
                     path.push(i.to_string());
                     inner(eval, root, e, path, report);
@@ -206,7 +206,7 @@ fn check(eval: &mut Eval, root: NodeId, attr: &Attribute, path: &[String], repor
     };
     report.outcomes.push(Outcome {
         path: full.join("."),
-        assertion: attr.text.clone(),
+        assertion: attr.text.to_string(),
         failure: result.err(),
     });
 }

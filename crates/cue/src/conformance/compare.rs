@@ -30,11 +30,12 @@ pub(super) fn node(eval: &mut Eval, expected: &Expr, text: &str, id: NodeId, fin
         },
         ExprKind::Binary(BinaryOp::Or, ..) => disjunction(eval, expected, text, id, finally),
         ExprKind::Struct(s) => strukt(eval, &s.decls, text, id, finally),
-        ExprKind::List(elements, ..) => {
+        ExprKind::List(list) => {
             if !eval.is_list(id) {
                 return Err(mismatch(eval, id, "a list"));
             }
-            let items: Vec<&Expr> = elements
+            let items: Vec<&Expr> = list
+                .elements
                 .iter()
                 .filter_map(|e| match &e.kind {
                     ElementKind::Expr(e) => Some(e),
@@ -250,7 +251,7 @@ fn strukt(eval: &mut Eval, decls: &[Decl], text: &str, id: NodeId, finally: bool
 
 fn text_of(label: &AstLabel) -> String {
     match label {
-        AstLabel::Ident(i) => i.name.clone(),
+        AstLabel::Ident(i) => i.name.to_string(),
         _ => String::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Printer;
 use crate::syntax::ast::{
-    Clause, Comprehension, Decl, Element, ElementKind, Expr, ExprKind, Interpolation, Struct,
+    Clause, Comprehension, Decl, Element, ElementKind, Expr, ExprKind, Interpolation, List, Struct,
 };
 
 impl Printer {
@@ -18,7 +18,7 @@ impl Printer {
             ExprKind::Interpolation(i) => self.interpolation(i),
             ExprKind::Bottom => self.out.push_str("_|_"),
             ExprKind::Struct(s) => self.strukt(s),
-            ExprKind::List(elements, multiline, trailing) => self.list(elements, *multiline, trailing),
+            ExprKind::List(list) => self.list(list),
             ExprKind::Paren(inner) => {
                 self.out.push('(');
                 self.expr(inner, 0);
@@ -137,11 +137,12 @@ impl Printer {
         }
     }
 
-    fn list(&mut self, elements: &[Element], multiline: bool, trailing: &[String]) {
+    fn list(&mut self, list: &List) {
+        let List { elements, multiline, trailing } = list;
         let plain = |e: &Element| {
             e.comments.doc.is_empty() && e.comments.line.is_none() && !e.comments.newline_before
         };
-        if !multiline && trailing.is_empty() && elements.iter().all(plain) {
+        if !*multiline && trailing.is_empty() && elements.iter().all(plain) {
             self.out.push('[');
             for (i, e) in elements.iter().enumerate() {
                 if i > 0 {

@@ -6,7 +6,7 @@ use crate::error::Errors;
 use crate::syntax::ast::{
     Attribute, Comments, Constraint, Decl, DeclKind, Expr, ExprKind, Field, File, Label,
 };
-use crate::syntax::parse;
+use crate::syntax::{Text, parse};
 
 /// Formats source text. Formatting the result again changes nothing.
 ///
@@ -76,7 +76,7 @@ impl Printer {
         }
     }
 
-    fn trailing(&mut self, lines: &[String]) {
+    fn trailing(&mut self, lines: &[Text]) {
         for (i, line) in lines.iter().enumerate() {
             if line.is_empty() && i == 0 && (self.out.is_empty() || self.out.ends_with("\n\n")) {
                 continue;

@@ -93,8 +93,8 @@ fn place(field: &Field) -> Option<&'static str> {
 fn expr(value: &mut Expr, inside: Option<&'static str>, to: &mut dyn Rewrite) {
     stacker::maybe_grow(RED_ZONE, STACK_CHUNK, || match &mut value.kind {
         ExprKind::Struct(s) => walk(&mut s.decls, inside, to),
-        ExprKind::List(elements, ..) => {
-            for element in elements {
+        ExprKind::List(list) => {
+            for element in &mut list.elements {
                 if let ElementKind::Expr(value) = &mut element.kind {
                     expr(value, inside.or(Some("a list")), to);
                 }
@@ -145,7 +145,7 @@ pub(super) fn conjoin(value: &mut Expr, with: Expr) {
 
 /// A string literal.
 pub(super) fn text(text: &str, span: Span) -> Expr {
-    let literal = Literal { kind: LiteralKind::Str, text: literal::quote(text), span };
+    let literal = Literal { kind: LiteralKind::Str, text: literal::quote(text).into(), span };
     Expr { kind: ExprKind::Literal(literal), span }
 }
 
@@ -155,8 +155,8 @@ pub(super) fn place_at(value: &mut Expr, span: Span) {
     stacker::maybe_grow(RED_ZONE, STACK_CHUNK, || match &mut value.kind {
         ExprKind::Literal(literal) => literal.span = span,
         ExprKind::Unary(_, inner) => place_at(inner, span),
-        ExprKind::List(elements, ..) => {
-            for Element { kind, span: at, .. } in elements {
+        ExprKind::List(list) => {
+            for Element { kind, span: at, .. } in &mut list.elements {
                 *at = span;
                 if let ElementKind::Expr(value) = kind {
                     place_at(value, span);

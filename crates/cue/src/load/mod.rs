@@ -200,7 +200,7 @@ impl<'a> Compiler<'a> {
                 sources.push(source);
             }
             let wanted = package.clone().or_else(|| default_package(location, &sources));
-            sources.retain(|s| s.file.package.as_ref().map(|p| &p.name) == wanted.as_ref());
+            sources.retain(|s| s.file.package.as_ref().map(|p| p.name.as_str()) == wanted.as_deref());
             if sources.is_empty() {
                 continue;
             }
@@ -243,12 +243,12 @@ impl<'a> Compiler<'a> {
 fn default_package(location: &str, sources: &[SourceFile]) -> Option<String> {
     let base = location.rsplit('/').next().unwrap_or(location);
     let base = base.split('@').next().unwrap_or(base);
-    let names: Vec<&String> =
-        sources.iter().filter_map(|s| s.file.package.as_ref().map(|p| &p.name)).collect();
-    if names.iter().any(|n| *n == base) {
+    let names: Vec<&str> =
+        sources.iter().filter_map(|s| s.file.package.as_ref().map(|p| p.name.as_str())).collect();
+    if names.contains(&base) {
         return Some(base.to_owned());
     }
-    names.first().map(|n| (*n).clone())
+    names.first().map(|n| (*n).to_owned())
 }
 
 fn module_path(text: &[u8]) -> Option<String> {

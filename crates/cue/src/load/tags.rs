@@ -51,8 +51,8 @@ impl<'a> Tags<'a> {
     fn holds(&mut self, condition: &Expr) -> Option<bool> {
         Some(match &condition.kind {
             ExprKind::Ident(name) => {
-                self.known.insert(name.clone());
-                match self.given.iter().find(|tag| *tag == name) {
+                self.known.insert(name.to_string());
+                match self.given.iter().find(|tag| name == tag.as_str()) {
                     Some(tag) => {
                         self.used.insert(tag);
                         true
@@ -155,7 +155,7 @@ impl Form {
         let wrong = || format!("the tag {} is of type {}, and cannot be {value:?}", self.name, self.kind);
         let mut expr = match self.kind.as_str() {
             "bool" if value == "true" || value == "false" => {
-                Expr { kind: ExprKind::Ident(value.to_owned()), span }
+                Expr { kind: ExprKind::Ident(value.into()), span }
             }
             "bool" => return Err(wrong()),
             "int" | "number" => {

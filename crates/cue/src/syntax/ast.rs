@@ -1,14 +1,15 @@
 //! The syntax tree, with positions and comments.
 
+use super::text::Text;
 pub use super::token::Span;
 
 /// Comments that belong to a declaration or list element.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comments {
     /// Lines before it; an empty string is a blank line between two groups.
-    pub doc: Vec<String>,
+    pub doc: Vec<Text>,
     /// The comment after it on the same line.
-    pub line: Option<String>,
+    pub line: Option<Text>,
     /// A blank line stood before it (or before its comments).
     pub blank_before: bool,
     /// It began on a new line.
@@ -27,7 +28,7 @@ pub struct File {
     /// Comments of the package clause.
     pub package_comments: Comments,
     /// Comments after the last declaration.
-    pub trailing: Vec<String>,
+    pub trailing: Vec<Text>,
 }
 
 /// A declaration with its comments.
@@ -75,7 +76,7 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attribute {
     /// The whole text, `@` included.
-    pub text: String,
+    pub text: Text,
     /// Where.
     pub span: Span,
 }
@@ -112,7 +113,7 @@ pub struct Field {
     /// `X=` before the label.
     pub alias: Option<Ident>,
     /// `~X` or `~(K,V)` after the label.
-    pub postfix: Option<PostfixAlias>,
+    pub postfix: Option<Box<PostfixAlias>>,
     /// The label.
     pub label: Label,
     /// `?`, `!` or neither.
@@ -140,7 +141,7 @@ pub enum Label {
     /// `"name"`; text is the literal as written.
     Str(Literal),
     /// `"a\(b)"`.
-    Interpolation(Interpolation),
+    Interpolation(Box<Interpolation>),
     /// `(expr)`.
     Paren(Box<Expr>, Span),
     /// `[expr]` or `[x=expr]`.
@@ -164,7 +165,7 @@ impl Label {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ident {
     /// As written.
-    pub name: String,
+    pub name: Text,
     /// Where.
     pub span: Span,
 }
@@ -175,7 +176,7 @@ pub struct Literal {
     /// What kind.
     pub kind: LiteralKind,
     /// As written.
-    pub text: String,
+    pub text: Text,
     /// Where.
     pub span: Span,
 }
@@ -195,7 +196,7 @@ pub enum LiteralKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interpolation {
     /// Raw text pieces, one more than expressions.
-    pub parts: Vec<String>,
+    pub parts: Vec<Text>,
     /// The expressions.
     pub exprs: Vec<Expr>,
     /// Where.
@@ -212,9 +213,20 @@ pub struct Struct {
     /// The closing brace stood on its own line.
     pub multiline: bool,
     /// Comments before the closing brace.
-    pub trailing: Vec<String>,
+    pub trailing: Vec<Text>,
     /// Where.
     pub span: Span,
+}
+
+/// A list literal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct List {
+    /// Its elements.
+    pub elements: Vec<Element>,
+    /// The closing bracket stood on its own line.
+    pub multiline: bool,
+    /// Comments before the closing bracket.
+    pub trailing: Vec<Text>,
 }
 
 /// A list element.
@@ -392,17 +404,17 @@ pub struct Expr {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExprKind {
     /// A name.
-    Ident(String),
+    Ident(Text),
     /// A literal.
     Literal(Literal),
     /// `"a\(b)"`.
-    Interpolation(Interpolation),
+    Interpolation(Box<Interpolation>),
     /// `_|_`.
     Bottom,
     /// `{...}`.
-    Struct(Struct),
-    /// `[...]` with its elements; whether the closing bracket stood on its own line; comments before it.
-    List(Vec<Element>, bool, Vec<String>),
+    Struct(Box<Struct>),
+    /// `[...]`.
+    List(Box<List>),
     /// `(x)`.
     Paren(Box<Expr>),
     /// `x.sel`; the label as written and where it stands.

@@ -39,10 +39,23 @@ impl Quote {
     }
 }
 
+/// The ASCII bytes a name goes on with.
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0_u8;
+    while b < 0x80 {
+        table[b as usize] = b.is_ascii_alphanumeric() || b == b'_' || b == b'$';
+        b += 1;
+    }
+    table
+};
+
 struct Lexer<'a> {
     src: &'a [u8],
     text: &'a str,
     pos: usize,
+    /// Line ends since the last token or comment, as [`Token::lines`] counts them.
+    lines: u8,
     tokens: Vec<Token>,
     comments: Vec<RawComment>,
     open: Vec<Open>,
@@ -55,6 +68,7 @@ pub(crate) fn lex(text: &str) -> Result<Lexed, LexError> {
         src: text.as_bytes(),
         text,
         pos: start,
+        lines: 0,
         tokens: Vec::with_capacity(text.len() / 4 + 2),
         comments: Vec::new(),
         open: Vec::new(),
@@ -78,14 +92,17 @@ impl Lexer<'_> {
     }
 
     fn push(&mut self, kind: Kind, start: usize) {
-        let span = self.span(start);
-        self.tokens.push(Token { kind, span });
+        let (span, lines) = (self.span(start), std::mem::take(&mut self.lines));
+        self.tokens.push(Token { kind, lines, span });
     }
 
     fn auto_comma(&mut self) {
-        if self.tokens.last().is_some_and(|t| t.kind.ends_line()) {
-            let at = self.tokens.last().map_or(0, |t| t.span.end);
-            self.tokens.push(Token { kind: Kind::AutoComma, span: Span { start: at, end: at } });
+        if let Some(last) = self.tokens.last()
+            && last.kind.ends_line()
+        {
+            // it stands where the token before it ends, so the line ends that follow are those of the next token
+            let span = Span { start: last.span.end, end: last.span.end };
+            self.tokens.push(Token { kind: Kind::AutoComma, lines: 0, span });
         }
     }
 
@@ -96,6 +113,7 @@ impl Lexer<'_> {
                 b' ' | b'\t' | b'\r' => self.pos += 1,
                 b'\n' => {
                     self.auto_comma();
+                    self.lines = (self.lines + 1).min(2);
                     self.pos += 1;
                 }
                 b'/' if self.peek(1) == b'/' => self.comment(),
@@ -123,14 +141,13 @@ impl Lexer<'_> {
 
     fn comment(&mut self) {
         let start = self.pos;
-        while self.pos < self.src.len() && self.src[self.pos] != b'\n' {
-            self.pos += 1;
-        }
+        self.pos = memchr::memchr(b'\n', &self.src[start..]).map_or(self.src.len(), |at| start + at);
         let mut end = self.pos;
         if end > start && self.src[end - 1] == b'\r' {
             end -= 1;
         }
         let before = offset(self.tokens.len());
+        self.lines = 0;
         self.comments.push(RawComment { span: Span { start: offset(start), end: offset(end) }, before });
     }
 
@@ -152,19 +169,16 @@ impl Lexer<'_> {
         } else if self.peek(0) == b'#' {
             self.pos += 1;
         }
-        while self.pos < self.src.len() {
-            let b = self.src[self.pos];
-            if b.is_ascii_alphanumeric() || b == b'_' || b == b'$' {
-                self.pos += 1;
-            } else if b >= 0x80 {
-                let c = self.text[self.pos..].chars().next().unwrap_or(' ');
-                if !c.is_alphanumeric() {
-                    break;
-                }
-                self.pos += c.len_utf8();
-            } else {
+        loop {
+            self.pos += self.src[self.pos..].iter().take_while(|b| IN_NAME[usize::from(**b)]).count();
+            if self.peek(0) < 0x80 {
                 break;
             }
+            let c = self.text[self.pos..].chars().next().unwrap_or(' ');
+            if !c.is_alphanumeric() {
+                break;
+            }
+            self.pos += c.len_utf8();
         }
         if self.pos == start {
             let c = self.text[start..].chars().next().unwrap_or(' ');
@@ -229,7 +243,11 @@ impl Lexer<'_> {
         {
             return self.error(start, format!("illegal integer number {text:?}: leading zero"));
         }
-        if text.contains("__") || text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).ends_with('_') {
+        let grouped = memchr::memchr(b'_', text.as_bytes()).is_some();
+        if grouped
+            && (text.contains("__")
+                || text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).ends_with('_'))
+        {
             return self.error(start, "illegal '_' in number");
         }
         self.push(kind, start);
@@ -252,9 +270,18 @@ impl Lexer<'_> {
     /// Reads up to the closing quote (`whole`) or an interpolation (`part`).
     fn string_body(&mut self, quote: Quote, start: usize, whole: Kind, part: Kind) -> Result<(), LexError> {
         loop {
-            if self.pos >= self.src.len() {
+            // nothing but these can end the piece
+            let rest = &self.src[self.pos..];
+            let next = if quote.multi {
+                memchr::memchr2(quote.byte, b'\\', rest)
+            } else {
+                memchr::memchr3(quote.byte, b'\\', b'\n', rest)
+            };
+            let Some(next) = next else {
+                self.pos = self.src.len();
                 return self.error(start, "string literal not terminated");
-            }
+            };
+            self.pos += next;
             let b = self.src[self.pos];
             if b == quote.byte && self.closes(quote) {
                 self.pos += quote.len();

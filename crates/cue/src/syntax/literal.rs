@@ -13,6 +13,14 @@ pub(crate) fn quote_of(text: &str) -> Quote {
     Quote { byte, multi, hashes }
 }
 
+/// Refuses what [`unquote`] would refuse, without making the value: most literals have no escape and need no decoding.
+pub(crate) fn check(text: &str) -> Result<(), String> {
+    let plain = text.starts_with(['"', '\''])
+        && !quote_of(text).multi
+        && memchr::memchr(b'\\', text.as_bytes()).is_none();
+    if plain { Ok(()) } else { unquote(text).map(drop) }
+}
+
 /// Decodes a whole string or bytes literal.
 pub(crate) fn unquote(text: &str) -> Result<Vec<u8>, String> {
     let quote = quote_of(text);
@@ -103,6 +111,9 @@ fn strip_indent(body: &str, indent: &str, first: bool) -> Result<String, String>
 }
 
 fn unescape(quote: Quote, body: &str) -> Result<Vec<u8>, String> {
+    if memchr::memchr(b'\\', body.as_bytes()).is_none() {
+        return Ok(body.as_bytes().to_vec());
+    }
     let marker = format!("\\{}", "#".repeat(quote.hashes));
     if !body.contains(&marker) {
         return Ok(body.as_bytes().to_vec());

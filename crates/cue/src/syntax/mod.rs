@@ -4,6 +4,8 @@ pub mod ast;
 pub(crate) mod lexer;
 pub(crate) mod literal;
 pub(crate) mod parser;
+mod text;
 pub(crate) mod token;
 
 pub use parser::parse;
+pub use text::Text;

@@ -69,6 +69,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether an expression cannot go on with this token.
+    pub(crate) fn ends_expr(self) -> bool {
+        matches!(self, Self::AutoComma | Self::Comma | Self::RBrace | Self::RBrack | Self::RParen | Self::Eof)
+    }
+
     /// Whether a line break after this token ends the element.
     pub(crate) fn ends_line(self) -> bool {
         matches!(
@@ -93,6 +98,8 @@ impl Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
+    /// Line ends since the token or comment before it; two stand for more.
+    pub(crate) lines: u8,
     pub(crate) span: Span,
 }
 

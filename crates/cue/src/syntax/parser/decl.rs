@@ -5,6 +5,7 @@ use super::super::ast::{
     Literal, LiteralKind, PostfixAlias, Span, Struct,
 };
 use super::super::literal;
+use super::super::text::Text;
 use super::super::token::Kind;
 use super::{Fail, Parsed, Parser};
 
@@ -39,7 +40,7 @@ impl Parser<'_> {
     }
 
     /// Declarations up to (not including) `close`, and the comments before it.
-    pub(super) fn decls(&mut self, close: Kind) -> Parsed<(Vec<Decl>, Vec<String>)> {
+    pub(super) fn decls(&mut self, close: Kind) -> Parsed<(Vec<Decl>, Vec<Text>)> {
         let mut decls = Vec::new();
         loop {
             while self.kind() == Kind::AutoComma {
@@ -53,7 +54,7 @@ impl Parser<'_> {
                 return self.fail("'}'");
             }
             let start = self.span();
-            let kind = self.decl(&mut comments)?;
+            let kind = self.decl()?;
             let span = self.since(start);
             comments.line = self.line_comment();
             self.end_of_decl(close)?;
@@ -75,8 +76,10 @@ impl Parser<'_> {
         self.fail("operand or end of declaration (',' or newline)")
     }
 
-    fn decl(&mut self, comments: &mut Comments) -> Parsed<DeclKind> {
+    fn decl(&mut self) -> Parsed<DeclKind> {
         match self.kind() {
+            // the commonest declaration; a word before a colon is a label, whatever it says
+            Kind::Ident if self.kind_at(1) == Kind::Colon => return self.field_or_embed(),
             Kind::Attribute => return Ok(DeclKind::Attribute(self.attribute())),
             Kind::Ellipsis => {
                 self.bump();
@@ -105,7 +108,6 @@ impl Parser<'_> {
             let body = self.comprehension()?;
             return Ok(DeclKind::Embed(body));
         }
-        let _ = comments;
         self.field_or_embed()
     }
 
@@ -143,19 +145,19 @@ impl Parser<'_> {
 
     pub(super) fn attribute(&mut self) -> Attribute {
         let token = self.bump();
-        Attribute { text: self.slice(token.span).to_owned(), span: token.span }
+        Attribute { text: self.shared(token.span), span: token.span }
     }
 
     pub(super) fn ident(&mut self) -> Parsed<Ident> {
         let token = self.expect(Kind::Ident, "identifier")?;
-        Ok(Ident { name: self.slice(token.span).to_owned(), span: token.span })
+        Ok(Ident { name: self.shared(token.span), span: token.span })
     }
 
     fn field_or_embed(&mut self) -> Parsed<DeclKind> {
         let save = (self.at, self.comment);
         let start = self.span();
         if let Some(head) = self.field_head()? {
-            return self.field_rest(head).map(|f| DeclKind::Field(Box::new(f)));
+            return self.field_rest(head).map(DeclKind::Field);
         }
         (self.at, self.comment) = save;
         // `X = expr` at declaration level is the old alias form.
@@ -170,14 +172,14 @@ impl Parser<'_> {
     }
 
     /// Reads `alias=label~alias?:` if that is what stands here; otherwise the caller rewinds.
-    fn field_head(&mut self) -> Parsed<Option<Field>> {
+    fn field_head(&mut self) -> Parsed<Option<Box<Field>>> {
         let mut alias = None;
         if self.kind() == Kind::Ident && self.kind_at(1) == Kind::Assign {
             alias = Some(self.ident()?);
             self.bump();
         }
         let Some(label) = self.label()? else { return Ok(None) };
-        let postfix = if self.kind() == Kind::Tilde { Some(self.postfix_alias()?) } else { None };
+        let postfix = if self.kind() == Kind::Tilde { Some(Box::new(self.postfix_alias()?)) } else { None };
         let constraint = match (self.kind(), self.kind_at(1)) {
             (Kind::Question, Kind::Colon) => {
                 self.bump();
@@ -193,7 +195,7 @@ impl Parser<'_> {
             return Ok(None);
         }
         let value = Expr { kind: ExprKind::Bottom, span: Span::default() };
-        Ok(Some(Field { alias, postfix, label, constraint, value, attrs: Vec::new() }))
+        Ok(Some(Box::new(Field { alias, postfix, label, constraint, value, attrs: Vec::new() })))
     }
 
     fn postfix_alias(&mut self) -> Parsed<PostfixAlias> {
@@ -225,12 +227,12 @@ impl Parser<'_> {
                     return Ok(None);
                 }
                 self.bump();
-                let text = self.slice(start).to_owned();
+                let text = self.shared(start);
                 Ok(Some(Label::Str(Literal { kind: LiteralKind::Str, text, span: start })))
             }
             Kind::Int | Kind::Float if self.label_end(1) => {
                 self.bump();
-                let text = self.slice(start).to_owned();
+                let text = self.shared(start);
                 Ok(Some(Label::Str(Literal { kind: LiteralKind::Int, text, span: start })))
             }
             Kind::StrStart => match self.interpolation()? {
@@ -301,7 +303,7 @@ impl Parser<'_> {
         Ok(Label::Pattern(alias, Box::new(expr), self.since(start)))
     }
 
-    fn field_rest(&mut self, mut field: Field) -> Parsed<Field> {
+    fn field_rest(&mut self, mut field: Box<Field>) -> Parsed<Box<Field>> {
         field.value = self.field_value()?;
         let chained = matches!(&field.value.kind, ExprKind::Struct(s) if s.implicit);
         while !chained && self.kind() == Kind::Attribute {
@@ -312,25 +314,22 @@ impl Parser<'_> {
 
     /// The value after a colon: another `label:` makes an implicit struct.
     fn field_value(&mut self) -> Parsed<Expr> {
-        self.nested(|p| {
-            let save = (p.at, p.comment);
-            let start = p.span();
-            if let Some(head) = p.field_head()? {
-                let field = p.field_rest(head)?;
-                let span = p.since(start);
-                let decl =
-                    Decl { kind: DeclKind::Field(Box::new(field)), span, comments: Comments::default() };
-                return Ok(Expr { kind: ExprKind::Struct(implicit(decl, span)), span });
-            }
-            (p.at, p.comment) = save;
-            if p.kind() == Kind::Ident && p.kind_at(1) == Kind::Assign {
-                let name = p.ident()?;
-                p.bump();
-                let value = p.expr()?;
-                return Ok(Expr { kind: ExprKind::Alias(name, Box::new(value)), span: p.since(start) });
-            }
-            p.expr()
-        })
+        let save = (self.at, self.comment);
+        let start = self.span();
+        if let Some(head) = self.field_head()? {
+            let field = self.nested(|p| p.field_rest(head))?;
+            let span = self.since(start);
+            let decl = Decl { kind: DeclKind::Field(field), span, comments: Comments::default() };
+            return Ok(Expr { kind: ExprKind::Struct(Box::new(implicit(decl, span))), span });
+        }
+        (self.at, self.comment) = save;
+        if self.kind() == Kind::Ident && self.kind_at(1) == Kind::Assign {
+            let name = self.ident()?;
+            self.bump();
+            let value = self.expr()?;
+            return Ok(Expr { kind: ExprKind::Alias(name, Box::new(value)), span: self.since(start) });
+        }
+        self.expr()
     }
 }
 
@@ -338,13 +337,13 @@ fn implicit(decl: Decl, span: Span) -> Struct {
     Struct { decls: vec![decl], implicit: true, multiline: false, trailing: Vec::new(), span }
 }
 
-pub(super) fn trailing_of(comments: Comments) -> Vec<String> {
+pub(super) fn trailing_of(comments: Comments) -> Vec<Text> {
     let mut doc = comments.doc;
-    while doc.last().is_some_and(String::is_empty) {
+    while doc.last().is_some_and(|line| line.is_empty()) {
         doc.pop();
     }
     if comments.blank_before && !doc.is_empty() {
-        doc.insert(0, String::new());
+        doc.insert(0, Text::default());
     }
     doc
 }

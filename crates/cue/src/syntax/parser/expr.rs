@@ -1,10 +1,11 @@
 //! Expressions and comprehensions.
 
 use super::super::ast::{
-    BinaryOp, Clause, Comprehension, Element, ElementKind, Expr, ExprKind, Interpolation, Literal,
+    BinaryOp, Clause, Comprehension, Element, ElementKind, Expr, ExprKind, Interpolation, List, Literal,
     LiteralKind, Span, Struct, UnaryOp,
 };
 use super::super::literal;
+use super::super::text::Text;
 use super::super::token::Kind;
 use super::decl::trailing_of;
 use super::{Fail, Parsed, Parser};
@@ -58,6 +59,11 @@ fn unary_op(kind: Kind) -> Option<UnaryOp> {
 
 impl Parser<'_> {
     pub(super) fn expr(&mut self) -> Parsed<Expr> {
+        // most expressions are one token
+        let alone = matches!(self.kind(), Kind::Ident | Kind::Int | Kind::Float | Kind::Str);
+        if alone && self.kind_at(1).ends_expr() {
+            return self.operand();
+        }
         self.nested(|p| p.binary(1))
     }
 
@@ -117,7 +123,7 @@ impl Parser<'_> {
 
     fn selector_label(&mut self) -> Parsed<Literal> {
         let span = self.span();
-        let text = self.slice(span).to_owned();
+        let text = self.shared(span);
         let kind = match self.kind() {
             Kind::Ident => LiteralKind::Int,
             Kind::Str => LiteralKind::Str,
@@ -168,7 +174,7 @@ impl Parser<'_> {
         let start = self.span();
         let kind = match self.kind() {
             Kind::Ident => {
-                let name = self.word().to_owned();
+                let name = self.shared(start);
                 self.bump();
                 ExprKind::Ident(name)
             }
@@ -201,16 +207,16 @@ impl Parser<'_> {
             Kind::Int => LiteralKind::Int,
             Kind::Float => LiteralKind::Float,
             _ => {
-                literal::unquote(text).map_err(|message| Fail { message, span: token.span })?;
+                literal::check(text).map_err(|message| Fail { message, span: token.span })?;
                 LiteralKind::Str
             }
         };
-        Ok(Literal { kind, text: text.to_owned(), span: token.span })
+        Ok(Literal { kind, text: self.shared(token.span), span: token.span })
     }
 
     pub(super) fn interpolation(&mut self) -> Parsed<Expr> {
         let start = self.span();
-        let mut parts = vec![self.slice(start).to_owned()];
+        let mut parts = vec![self.shared(start)];
         let mut exprs = Vec::new();
         self.bump();
         loop {
@@ -218,7 +224,7 @@ impl Parser<'_> {
             while self.kind() == Kind::AutoComma {
                 self.at += 1;
             }
-            let piece = self.slice(self.span()).to_owned();
+            let piece = self.shared(self.span());
             match self.kind() {
                 Kind::StrMid => parts.push(piece),
                 Kind::StrEnd => {
@@ -231,9 +237,9 @@ impl Parser<'_> {
             self.bump();
         }
         let span = self.since(start);
-        let raw: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let raw: Vec<&str> = parts.iter().map(Text::as_str).collect();
         literal::unquote_parts(&raw).map_err(|message| Fail { message, span })?;
-        Ok(Expr { kind: ExprKind::Interpolation(Interpolation { parts, exprs, span }), span })
+        Ok(Expr { kind: ExprKind::Interpolation(Box::new(Interpolation { parts, exprs, span })), span })
     }
 
     fn struct_literal(&mut self) -> Parsed<Expr> {
@@ -246,7 +252,7 @@ impl Parser<'_> {
         self.expect(Kind::RBrace, "'}'")?;
         let span = self.since(start);
         Ok(Expr {
-            kind: ExprKind::Struct(Struct { decls, implicit: false, multiline, trailing, span }),
+            kind: ExprKind::Struct(Box::new(Struct { decls, implicit: false, multiline, trailing, span })),
             span,
         })
     }
@@ -266,7 +272,7 @@ impl Parser<'_> {
                 let multiline = self.lines_between(from, self.span().start) > 0 || !trailing.is_empty();
                 self.bump();
                 return Ok(Expr {
-                    kind: ExprKind::List(elements, multiline, trailing),
+                    kind: ExprKind::List(Box::new(List { elements, multiline, trailing })),
                     span: self.since(start),
                 });
             }

@@ -3,8 +3,11 @@
 mod decl;
 mod expr;
 
+use arcstr::ArcStr;
+
 use super::ast::{Comments, Expr, File, Span};
 use super::lexer::{self, Lexed};
+use super::text::Text;
 use super::token::{Kind, Token};
 use crate::error::{Error, Errors, Position};
 use crate::limits;
@@ -30,7 +33,8 @@ pub fn parse(name: &str, text: &str) -> Result<File, Errors> {
         Errors::one(Error::syntax(message, Position::locate(name, text, span.start)))
     };
     let lexed = lexer::lex(text).map_err(|e| fail(e.message, e.span))?;
-    let mut parser = Parser::new(text, &lexed);
+    let shared = ArcStr::from(text);
+    let mut parser = Parser::new(&shared, &lexed);
     let mut file = parser.file().map_err(|e| fail(e.message, e.span))?;
     name.clone_into(&mut file.name);
     Ok(file)
@@ -45,7 +49,8 @@ pub(crate) fn parse_expr(name: &str, text: &str) -> Result<Expr, Errors> {
         Errors::one(Error::syntax(message, Position::locate(name, text, span.start)))
     };
     let lexed = lexer::lex(text).map_err(|e| fail(e.message, e.span))?;
-    let mut parser = Parser::new(text, &lexed);
+    let shared = ArcStr::from(text);
+    let mut parser = Parser::new(&shared, &lexed);
     let expr = parser.expr().map_err(|e| fail(e.message, e.span))?;
     parser.skip_commas();
     if parser.kind() != Kind::Eof {
@@ -63,7 +68,7 @@ pub(super) struct Fail {
 type Parsed<T> = Result<T, Fail>;
 
 struct Parser<'a> {
-    text: &'a str,
+    text: &'a ArcStr,
     lexed: &'a Lexed,
     at: usize,
     /// Next comment that no node has taken.
@@ -72,7 +77,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str, lexed: &'a Lexed) -> Self {
+    fn new(text: &'a ArcStr, lexed: &'a Lexed) -> Self {
         Self { text, lexed, at: 0, comment: 0, depth: 0 }
     }
 
@@ -96,6 +101,17 @@ impl<'a> Parser<'a> {
 
     fn slice(&self, span: Span) -> &'a str {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
+    /// The source of a span, shared with the tree.
+    fn shared(&self, span: Span) -> Text {
+        Text::slice(self.text, span.start as usize..span.end as usize)
+    }
+
+    /// A comment, without the blanks at its end.
+    fn comment_text(&self, span: Span) -> Text {
+        let start = span.start as usize;
+        Text::slice(self.text, start..start + self.slice(span).trim_end().len())
     }
 
     fn word(&self) -> &'a str {
@@ -166,6 +182,12 @@ impl<'a> Parser<'a> {
     /// Takes the comments that stand before the current token.
     fn leading(&mut self) -> Comments {
         let mut comments = Comments::default();
+        if self.lexed.comments.get(self.comment).is_none_or(|raw| raw.before as usize > self.at) {
+            let lines = self.token().lines;
+            comments.blank_before = lines > 1 && self.at > 0;
+            comments.newline_before = lines > 0;
+            return comments;
+        }
         let mut from = if self.at == 0 { 0 } else { self.lexed.tokens[self.at - 1].span.end };
         if self.comment > 0 {
             from = from.max(self.lexed.comments[self.comment - 1].span.end);
@@ -180,24 +202,21 @@ impl<'a> Parser<'a> {
                 comments.blank_before = lines > 1 && self.at > 0;
                 comments.newline_before = lines > 0;
             } else if lines > 1 {
-                comments.doc.push(String::new());
+                comments.doc.push(Text::default());
             }
-            comments.doc.push(self.slice(raw.span).trim_end().to_owned());
+            comments.doc.push(self.comment_text(raw.span));
             from = raw.span.end;
             self.comment += 1;
         }
         let lines = self.lines_between(from, self.span().start);
-        if self.comment == first {
-            comments.blank_before = lines > 1 && self.at > 0;
-            comments.newline_before = lines > 0;
-        } else if lines > 1 && self.kind() != Kind::Eof {
-            comments.doc.push(String::new());
+        if lines > 1 && self.kind() != Kind::Eof {
+            comments.doc.push(Text::default());
         }
         comments
     }
 
     /// Takes the comment that follows the last token on its line, if there is one.
-    fn line_comment(&mut self) -> Option<String> {
+    fn line_comment(&mut self) -> Option<Text> {
         let raw = self.lexed.comments.get(self.comment)?;
         let end = self.lexed.tokens.get(self.at.checked_sub(1)?)?.span.end;
         // of what is between, only a comma may be; a bracket's comment is not that of what stands in the brackets
@@ -213,6 +232,6 @@ impl<'a> Parser<'a> {
             return None;
         }
         self.comment += 1;
-        Some(self.slice(raw.span).trim_end().to_owned())
+        Some(self.comment_text(raw.span))
     }
 }
