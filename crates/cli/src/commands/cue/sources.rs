@@ -272,7 +272,7 @@ fn packages_in(directory: &Path) -> Result<BTreeMap<String, Vec<Named>>, Report>
         let parsed = SourceFile::new(&shown, &text).map_err(|errors| {
             failed("the package cannot be read", &errors, &[(shown.clone(), text.clone())])
         })?;
-        let package = parsed.file.package.map_or_else(|| "_".to_owned(), |package| package.name);
+        let package = parsed.file.package.map_or_else(|| "_".to_owned(), |package| package.name.to_string());
         packages.entry(package).or_default().push((shown, text));
     }
     // a file without a package is one of the package beside it only when it is named
