@@ -102,7 +102,12 @@ impl Value {
         self.eval.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at(&self, node: NodeId) -> Self {
+    /// The evaluator and the node of this value.
+    pub(crate) fn parts(&self) -> (MutexGuard<'_, Eval>, NodeId) {
+        (self.lock(), self.node)
+    }
+
+    pub(crate) fn at(&self, node: NodeId) -> Self {
         Self { node, ..self.clone() }
     }
 
@@ -418,7 +423,7 @@ fn split_path(path: &str) -> Vec<String> {
 }
 
 /// A public error from an internal one.
-fn to_error(eval: &Eval, bottom: &Arc<Bottom>, node: NodeId) -> Error {
+pub(crate) fn to_error(eval: &Eval, bottom: &Arc<Bottom>, node: NodeId) -> Error {
     let mut error = Error::new(bottom.code, bottom.message.clone());
     let at = bottom.node.unwrap_or(node);
     if at != NO_NODE {

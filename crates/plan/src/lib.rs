@@ -64,7 +64,7 @@ mod undo;
 mod value;
 
 pub use apply::Apply;
-pub use build::{Header, plan};
+pub use build::{Header, check, plan};
 pub use change::{
     Change, Edge, Field, FieldCause, Fingerprint, Handler, Junction, Operation, PlannedCheck, Reason,
 };

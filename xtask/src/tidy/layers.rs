@@ -11,8 +11,9 @@ use super::tree::Tree;
 pub(super) const LAYERS: &[(u8, &[&str])] = &[
     (0, &["model"]),
     (1, &["cue", "policy", "workflow", "plan", "journal"]),
-    (2, &["engine", "runner"]),
-    (3, &["store", "sandbox", "calls", "host", "remote"]),
+    (2, &["config"]),
+    (3, &["engine", "runner"]),
+    (4, &["store", "sandbox", "calls", "host", "remote"]),
     (5, &["project"]),
     (6, &["cli"]),
 ];
@@ -28,7 +29,7 @@ enum Reach {
 }
 
 /// Layers that are pure: no asynchronous runtime, no clock, no files, no randomness.
-pub(super) const PURE_LAYER_MAX: u8 = 1;
+pub(super) const PURE_LAYER_MAX: u8 = 2;
 
 /// Crates that never belong below a pure crate, however far down.
 const RUNTIMES: &[&str] = &["tokio", "async-std", "smol", "mio"];

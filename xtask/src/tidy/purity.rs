@@ -1,4 +1,4 @@
-//! Layers 0 and 1 give the same answer for the same input on every machine, so they name no clock, file, network,
+//! Layers 0 to 2 give the same answer for the same input on every machine, so they name no clock, file, network,
 //! environment, process, entropy or runtime.
 
 use proc_macro2::{TokenStream, TokenTree};

@@ -3,7 +3,7 @@
 //!
 //! Codes are grouped by area, one file each: E00 general, E01 journal and store, E02 policy and approvals,
 //! E03 workflow documents, E04 runs, E05 sandbox, E06 calls and the host, E07 CUE,
-//! E08 plans, E09 targets. A code is never reused.
+//! E08 plans, E09 targets, E10 configurations. A code is never reused.
 
 use std::fmt;
 
@@ -78,6 +78,7 @@ macro_rules! codes {
     };
 }
 
+pub mod config;
 pub mod cue;
 pub mod general;
 pub mod host;
@@ -102,6 +103,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         cue::ALL,
         plan::ALL,
         remote::ALL,
+        config::ALL,
     ]
     .into_iter()
     .flatten()

@@ -15,6 +15,7 @@ use crate::document::{Basis, Body, Counts};
 use crate::expand::{Expanded, cut};
 use crate::file::Plan;
 use crate::graph::Graph;
+use crate::inventory::Inventory;
 use crate::limits;
 use crate::name::{Instance, ResourceId};
 use crate::observed::{Applied, World};
@@ -68,6 +69,12 @@ pub fn plan(
     }
     let body = builder.finish(desired, header)?;
     Ok(Plan::seal(body))
+}
+
+/// What is wrong with a configuration by itself, before anything is compared with it: unknown types, attributes, hosts and
+/// dependencies, circles, targets that match nothing. Empty when a plan can be made of it.
+pub fn check(desired: &Desired, inventory: &Inventory, schemas: &Schemas) -> Vec<Diagnostic> {
+    Expanded::new(desired, inventory, schemas, &[]).err().unwrap_or_default()
 }
 
 /// What a vertex of the whole graph stands for.
