@@ -1,0 +1,6 @@
+//! What configurations are read as, and what is said about those that are wrong.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests; a skipped one says why")]
+#![allow(clippy::case_sensitive_file_extension_comparisons, reason = "CUE file names are lower case")]
+#![allow(clippy::format_push_string, reason = "short texts")]
+
+mod seeds;
