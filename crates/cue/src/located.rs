@@ -64,7 +64,7 @@ impl Value {
     /// As [`Value::to_data`].
     ///
     /// ```
-    /// let value = cue::compile("a.cue", "#T: {port: int | *80}\nweb: #T & {name: \"x\"}").unwrap();
+    /// let value = cue::compile("a.cue", "#T: port: int | *80\nweb: #T").unwrap();
     /// let located = value.lookup("web").unwrap().located().unwrap();
     /// assert_eq!((located.spot.line, located.spot.column), (2, 1));
     /// ```
