@@ -10,7 +10,7 @@ use crate::syntax::ast::{
     Attribute, BinaryOp, Comments, Constraint, Decl, DeclKind, ElementKind, Expr, ExprKind,
     Label as AstLabel, UnaryOp,
 };
-use crate::value::{NodeId, Value};
+use crate::value::{Kind, NodeId, Value};
 
 type Checked = Result<(), String>;
 
@@ -23,7 +23,6 @@ pub(super) fn node(eval: &mut Eval, expected: &Expr, text: &str, id: NodeId, fin
     }
     match &expected.kind {
         ExprKind::Paren(inner) => node(eval, inner, text, id, finally),
-        ExprKind::Ident(name) if name == "_" => Ok(()),
         ExprKind::Bottom => match worst(eval, id, 0) {
             Some(_) => Ok(()),
             None => Err(mismatch(eval, id, "_|_")),
@@ -263,7 +262,10 @@ fn embedded(eval: &mut Eval, e: &Expr, text: &str, id: NodeId, finally: bool) ->
             Some(Value::Bottom(_)) => Ok(()),
             _ => Err(mismatch(eval, id, "_|_")),
         },
-        ExprKind::Ident(name) if name == "_" => Ok(()),
+        ExprKind::Ident(name) if name == "_" => match &eval.node(id).value {
+            None | Some(Value::Kind(Kind::TOP)) => Ok(()),
+            Some(_) => Err(mismatch(eval, id, "_")),
+        },
         ExprKind::Call(..) => {
             let validators = eval.node(id).extra.as_ref().map_or(0, |e| e.validators.len());
             let bottom = matches!(eval.node(id).value, Some(Value::Bottom(_)));
