@@ -19,6 +19,7 @@ fn values_unify_and_defaults_are_taken() {
         ("x: y - 100\ny: x + 100\nx: 5", r#"{"x":5,"y":105}"#),
         ("s: \"\\(1 + 1)!\"", r#"{"s":"2!"}"#),
         ("import \"strings\"\ns: strings.ToUpper(\"a\")", r#"{"s":"A"}"#),
+        ("#D: a?: #E\n#E: c?: int\nx: {#D, a: b: 1}", r#"{"x":{"a":{"b":1}}}"#),
         ("n: 1Ki\nf: 1.50", r#"{"n":1024,"f":1.50}"#),
     ];
     for (text, want) in cases {
@@ -34,6 +35,8 @@ fn errors_have_the_code_of_what_is_wrong() {
         ("a: {b: a}", Code::StructuralCycle),
         ("a: int", Code::Incomplete),
         ("a: b.c\nb: {}", Code::Incomplete),
+        // an embedded struct does not open the definitions of its fields to the struct it stands in
+        ("#D: {x?: int}\na: {{b: #D}, b: y: 1}", Code::Eval),
     ];
     for (text, code) in cases {
         let errors = compile("t.cue", text).unwrap().validate(true).unwrap_err();

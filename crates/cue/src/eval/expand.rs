@@ -336,7 +336,8 @@ impl Eval {
                 let group = self.new_def(item.origin.chain, only);
                 let groups = self.groups.with(item.origin.groups, group);
                 let inner = item.derive(args[0], item.env, 3);
-                w.queue.push_back(Item { origin: Origin { groups, ..item.origin }, ..inner });
+                let origin = Origin { groups, below: item.origin.chain, ..item.origin };
+                w.queue.push_back(Item { origin, ..inner });
             }
             _ => w.tasks.push(Waiting { task: Task::Expr(item), why: None }),
         }
@@ -406,7 +407,7 @@ impl Eval {
             self.anchor(w, item);
         }
         self.require_groups(w, item.origin.groups);
-        let field = origin;
+        let field = Origin { chain: origin.below, ..origin };
         for (i, decl) in ir.decls.iter().enumerate() {
             match decl {
                 DeclIr::Field(label, constraint, value) => {

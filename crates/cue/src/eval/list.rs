@@ -67,7 +67,7 @@ impl Eval {
         env: u32,
         item: Item,
     ) {
-        let origin = Origin { chain: NIL, ..item.origin };
+        let origin = Origin { chain: NIL, below: NIL, ..item.origin };
         for (i, (expr, env)) in items.iter().enumerate() {
             let conjunct = Conjunct { expr: *expr, env: *env, origin };
             self.add_arc(w.node, Label::index(i), Constraint::Member, conjunct);

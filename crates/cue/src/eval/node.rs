@@ -45,6 +45,8 @@ pub(crate) struct Origin {
     pub(crate) groups: u32,
     /// Enclosing embeddings, innermost first (list of `ChainLink`).
     pub(crate) chain: u32,
+    /// The embeddings its fields are in as well: those around the innermost closed struct it derives from.
+    pub(crate) below: u32,
     /// References followed to get here (list of `RefLink`).
     pub(crate) refs: u32,
     /// It came through a reference that closes a structural cycle.
@@ -52,7 +54,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    pub(crate) const ROOT: Self = Self { groups: 0, chain: NIL, refs: NIL, cyclic: false };
+    pub(crate) const ROOT: Self = Self { groups: 0, chain: NIL, below: NIL, refs: NIL, cyclic: false };
 }
 
 /// An expression to unify into a node.

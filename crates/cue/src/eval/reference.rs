@@ -416,7 +416,8 @@ impl Eval {
     /// Queues the conjuncts of `target` for the node being evaluated.
     fn add_conjuncts(&mut self, w: &mut Work, target: NodeId, item: Item, open: bool) {
         let mut groups = item.origin.groups;
-        if !open && self.closes_here(target, w.node) {
+        let closes = !open && self.closes_here(target, w.node);
+        if closes {
             let def = self.new_def(item.origin.chain, NO_NODE);
             groups = self.groups.with(groups, def);
         }
@@ -432,6 +433,7 @@ impl Eval {
             let origin = Origin {
                 groups: self.groups.union(groups, own),
                 chain: item.origin.chain,
+                below: if closes || !renamed.is_empty() { item.origin.chain } else { item.origin.below },
                 refs: item.origin.refs,
                 cyclic: item.origin.cyclic || c.origin.cyclic,
             };
