@@ -102,6 +102,11 @@ pub(crate) struct Bottom {
 }
 
 impl Bottom {
+    /// Whether a `try` whose `?` meets it yields nothing: what is referred to is not there, and may yet come.
+    pub(crate) fn skips_try(&self) -> bool {
+        self.for_try && self.code.is_incomplete()
+    }
+
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,

@@ -30,6 +30,24 @@ impl Eval {
         }
     }
 
+    /// A definition embedded in a struct closes what is below the struct's other fields, too.
+    pub(super) fn inherit_groups(&mut self, w: &mut Work) {
+        let parent = self.node(w.node).parent;
+        if parent == NO_NODE || self.node(w.node).label.as_index().is_some() {
+            return;
+        }
+        let Some(extra) = &self.node(parent).extra else { return };
+        let conjuncts = &self.node(w.node).conjuncts;
+        for id in extra.reqs.iter().filter(|id| !extra.opened.contains(id)) {
+            let embedded = self.defs.get(id).is_some_and(|def| def.chain != NIL && def.only == NO_NODE);
+            if embedded
+                && !w.reqs.contains(id)
+                && !conjuncts.iter().any(|c| self.groups.contains(c.origin.groups, *id)) {
+                w.reqs.push(*id);
+            }
+        }
+    }
+
     /// Reports the fields that are not allowed.
     pub(super) fn check_closed(&mut self, w: &mut Work) {
         if w.reqs.is_empty() {

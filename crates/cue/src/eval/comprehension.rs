@@ -42,7 +42,7 @@ impl Eval {
         let tries = clauses.iter().any(|c| matches!(c, ClauseIr::Try | ClauseIr::TryLet(_)));
         let ran = self.clauses(w, env, &clauses, body, &mut out);
         match ran {
-            Err(b) if tries && b.for_try => out.clear(),
+            Err(b) if tries && b.skips_try() => out.clear(),
             Err(b) => return Err(b),
             Ok(()) => {}
         }
@@ -179,10 +179,7 @@ impl Eval {
             let node = self.anonymous(parent, *body, *env);
             self.node_mut(node).original = node;
             if let Some(b) = self.missing_optional(node, *body, *env) {
-                if b.for_try {
-                    return Ok(Some(b));
-                }
-                return Err(b);
+                return Ok(Some(b));
             }
         }
         Ok(None)
@@ -193,11 +190,8 @@ impl Eval {
         let ir = self.program.exprs[expr as usize].clone();
         match ir {
             Ir::Optional(inner) => match self.eval(env, inner) {
-                Value::Bottom(b) if b.code.is_incomplete() || b.for_try => {
-                    let mut failed = (*b).clone();
-                    failed.for_try = true;
-                    Some(Arc::new(failed))
-                }
+                // other errors are the body's to report
+                Value::Bottom(b) if b.skips_try() => Some(b),
                 _ => None,
             },
             Ir::Struct(s) => {
@@ -226,6 +220,7 @@ impl Eval {
             Ir::Binary(_, a, b) => {
                 self.missing_optional(node, a, env).or_else(|| self.missing_optional(node, b, env))
             }
+            Ir::Disjunction(all, _) => all.iter().find_map(|(a, _)| self.missing_optional(node, *a, env)),
             Ir::Unary(_, a) | Ir::Selector(a, _) | Ir::Bound2(_, a) => self.missing_optional(node, a, env),
             Ir::Index(a, b) => {
                 self.missing_optional(node, a, env).or_else(|| self.missing_optional(node, b, env))

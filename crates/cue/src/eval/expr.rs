@@ -121,7 +121,7 @@ impl Eval {
                 );
                 Value::Bottom(self.bottom(Code::Eval, message, at))
             }
-            (UnaryOp::Minus | UnaryOp::Plus, v) if !v.kind().has(Kind::NUMBER) => {
+            (_, v) if !v.kind().has(if op == UnaryOp::Not { Kind::BOOL } else { Kind::NUMBER }) => {
                 let message = format!("invalid operation {} on {}", op.symbol(), v.kind());
                 Value::Bottom(self.bottom(Code::Eval, message, at))
             }
@@ -206,19 +206,21 @@ impl Eval {
         bytes: bool,
         at: ExprId,
     ) -> Value {
+        let values: Vec<Value> = exprs.iter().map(|expr| self.concrete(env, *expr)).collect();
+        let failed = values.iter().filter_map(|v| if let Value::Bottom(b) = v { Some(b) } else { None });
+        if let Some(worst) = failed.min_by_key(|b| b.code) {
+            let mut wrapped = (**worst).clone();
+            wrapped.message = format!("invalid interpolation: {}", worst.message);
+            wrapped.at.push(at);
+            return Value::Bottom(Arc::new(wrapped));
+        }
         let mut out: Vec<u8> = parts.first().cloned().unwrap_or_default();
-        for (i, expr) in exprs.iter().enumerate() {
-            match self.concrete(env, *expr) {
-                Value::Bottom(b) => {
-                    let mut wrapped = (*b).clone();
-                    wrapped.message = format!("invalid interpolation: {}", b.message);
-                    wrapped.at.push(at);
-                    return Value::Bottom(Arc::new(wrapped));
-                }
+        for (i, (expr, value)) in exprs.iter().zip(values).enumerate() {
+            match value {
                 Value::String(s) => out.extend_from_slice(s.as_bytes()),
                 Value::Bytes(b) if bytes => out.extend_from_slice(&b),
-                Value::Bytes(b) => out.extend_from_slice(String::from_utf8_lossy(&b).as_bytes()),
-                Value::Number(n) => out.extend_from_slice(n.to_string().as_bytes()),
+                Value::Bytes(b) => out.extend_from_slice(replaced(&b).as_bytes()),
+                Value::Number(n) => out.extend_from_slice(n.to_string().to_uppercase().as_bytes()),
                 Value::Bool(b) => out.extend_from_slice(if b { b"true" } else { b"false" }),
                 v @ (Value::Null | Value::Node(_)) => {
                     let message = format!(
@@ -349,4 +351,22 @@ impl Eval {
     pub(crate) fn int_value(n: &Number) -> Option<i64> {
         n.as_int().and_then(|n| i64::try_from(n).ok())
     }
+}
+
+/// Bytes as text, each run of bytes that is none as one replacement character.
+fn replaced(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    let mut broken = false;
+    for chunk in bytes.utf8_chunks() {
+        if broken && !chunk.valid().is_empty() {
+            out.push(char::REPLACEMENT_CHARACTER);
+            broken = false;
+        }
+        out.push_str(chunk.valid());
+        broken |= !chunk.invalid().is_empty();
+    }
+    if broken {
+        out.push(char::REPLACEMENT_CHARACTER);
+    }
+    out
 }

@@ -47,6 +47,9 @@ impl Eval {
             self.node_mut(id).shape = Shape::Plain;
         }
         let composite = self.node(id).shape != Shape::Plain;
+        if composite {
+            self.inherit_groups(w);
+        }
         self.store_extra(w);
         let value = if composite {
             self.check_struct(w);

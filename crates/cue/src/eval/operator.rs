@@ -186,9 +186,9 @@ impl Eval {
             (Value::String(x), Value::String(y)) if x.len() + y.len() <= limits::STRING_BYTES => {
                 Value::string(format!("{x}{y}"))
             }
-            (Value::Bytes(_) | Value::String(_), Value::Bytes(_) | Value::String(_)) => {
-                let mut out = raw(a).to_vec();
-                out.extend_from_slice(raw(b));
+            (Value::Bytes(x), Value::Bytes(y)) => {
+                let mut out = x.to_vec();
+                out.extend_from_slice(y);
                 if out.len() > limits::STRING_BYTES {
                     return Value::Bottom(self.bottom(Code::Eval, "result is too long", at));
                 }

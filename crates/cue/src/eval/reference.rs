@@ -278,7 +278,8 @@ impl Eval {
 
     /// Adds what a reference names to the node being evaluated.
     pub(super) fn follow(&mut self, w: &mut Work, item: Item) -> Found<()> {
-        let open = matches!(self.program.exprs[item.expr as usize], Ir::Open(_));
+        let open =
+            matches!(self.program.exprs[item.expr as usize], Ir::Open(_)) || self.is_inline(item.expr);
         match self.resolve(item.env, item.expr)? {
             Target::Value(Value::Bottom(b)) => Err(b),
             Target::Value(value) => {
@@ -291,6 +292,15 @@ impl Eval {
                 Ok(())
             }
         }
+    }
+
+    /// Whether a reference selects from an expression that has no name: what definitions close there stays open outside.
+    fn is_inline(&self, mut expr: ExprId) -> bool {
+        let mut selects = false;
+        while let Ir::Selector(base, _) | Ir::Index(base, _) = self.program.exprs[expr as usize] {
+            (expr, selects) = (base, true);
+        }
+        selects && !self.is_reference(expr)
     }
 
     /// Asks for a new evaluation when the target may still gain conjuncts.

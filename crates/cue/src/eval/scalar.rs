@@ -192,6 +192,21 @@ impl Eval {
         }
     }
 
+    /// Two bounds that leave nothing.
+    fn clash(&mut self, w: &mut Work, a: (BoundOp, &Value, ExprId), b: (BoundOp, &Value, ExprId)) {
+        let message = format!(
+            "incompatible bounds {}{} and {}{}",
+            a.0.symbol(),
+            self.describe(a.1),
+            b.0.symbol(),
+            self.describe(b.1)
+        );
+        let mut bottom = Bottom::new(Code::Eval, message);
+        bottom.at = vec![a.2, b.2];
+        bottom.node = Some(w.node);
+        w.errors.push(Arc::new(bottom));
+    }
+
     fn add_bound(
         &mut self,
         w: &mut Work,
@@ -204,8 +219,15 @@ impl Eval {
         let mut i = 0;
         while i < kept.len() {
             let Some((op, limit)) = new.clone() else { break };
+            if kept[i].0.is_scalar() && within(&kept[i].0, op, &limit) == Ok(true) {
+                return;
+            }
             if let (Value::Bound(old_op, old_limit), old_at) = kept[i].clone() {
                 match combine(old_op, &old_limit, op, &limit) {
+                    Combined::Both if no_integer(w.kind, (old_op, &old_limit), (op, &limit)) => {
+                        self.clash(w, (old_op, &old_limit, old_at), (op, &limit, at));
+                        return;
+                    }
                     Combined::Both => {}
                     Combined::First => new = None,
                     Combined::Second => {
@@ -214,23 +236,12 @@ impl Eval {
                     }
                     Combined::Single(value) if w.kind.has(value.kind()) => {
                         w.scalar = None;
-                        let value = if w.kind.has(Kind::INT) { value } else { to_float(value) };
                         kept.remove(i);
                         kept.insert(i, (value, at));
                         new = None;
                     }
                     Combined::Single(_) | Combined::Nothing => {
-                        let message = format!(
-                            "conflicting bounds {}{} and {}{}",
-                            old_op.symbol(),
-                            self.describe(&old_limit),
-                            op.symbol(),
-                            self.describe(&limit)
-                        );
-                        let mut bottom = Bottom::new(Code::Eval, message);
-                        bottom.at = vec![old_at, at];
-                        bottom.node = Some(w.node);
-                        w.errors.push(Arc::new(bottom));
+                        self.clash(w, (old_op, &old_limit, old_at), (op, &limit, at));
                         return;
                     }
                 }
@@ -244,8 +255,22 @@ impl Eval {
     }
 }
 
-fn to_float(value: Value) -> Value {
-    value
+/// Whether the number is to be an integer, and there is none between a lower and an upper bound.
+fn no_integer(kind: Kind, a: (BoundOp, &Value), b: (BoundOp, &Value)) -> bool {
+    use BoundOp::{Ge, Gt, Le, Lt};
+    if kind.and(Kind::NUMBER) != Kind::INT {
+        return false;
+    }
+    let (low, high) = match (a.0, b.0) {
+        (Gt | Ge, Lt | Le) => (a, b),
+        (Lt | Le, Gt | Ge) => (b, a),
+        _ => return false,
+    };
+    let (Value::Number(from), Value::Number(to)) = (low.1, high.1) else { return false };
+    // the integers from the one to the other, ends included
+    let first = if low.0 == Gt { from.floor() + 1 } else { -from.neg().floor() };
+    let last = if high.0 == Lt { -to.neg().floor() - 1 } else { to.floor() };
+    first > last
 }
 
 impl Work {
