@@ -33,7 +33,8 @@ impl Eval {
     /// A definition embedded in a struct closes what is below the struct's other fields, too.
     pub(super) fn inherit_groups(&mut self, w: &mut Work) {
         let parent = self.node(w.node).parent;
-        if parent == NO_NODE || self.node(w.node).label.as_index().is_some() {
+        let label = self.node(w.node).label;
+        if parent == NO_NODE || label.as_index().is_some() || !self.program.labels.is_regular(label) {
             return;
         }
         let Some(extra) = &self.node(parent).extra else { return };

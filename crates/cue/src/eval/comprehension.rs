@@ -179,7 +179,10 @@ impl Eval {
             let node = self.anonymous(parent, *body, *env);
             self.node_mut(node).original = node;
             if let Some(b) = self.missing_optional(node, *body, *env) {
-                return Ok(Some(b));
+                if b.skips_try() {
+                    return Ok(Some(b));
+                }
+                return Err(b);
             }
         }
         Ok(None)
@@ -190,8 +193,8 @@ impl Eval {
         let ir = self.program.exprs[expr as usize].clone();
         match ir {
             Ir::Optional(inner) => match self.eval(env, inner) {
-                // other errors are the body's to report
-                Value::Bottom(b) if b.skips_try() => Some(b),
+                // what is not there yet may still come; other errors are the body's to report
+                Value::Bottom(b) if b.skips_try() || (b.code.is_incomplete() && !self.settled) => Some(b),
                 _ => None,
             },
             Ir::Struct(s) => {

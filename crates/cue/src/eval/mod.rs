@@ -109,7 +109,7 @@ impl Eval {
             defs: HashMap::new(),
             chains: Vec::new(),
             refs: Vec::new(),
-            next_group: 1,
+            next_group: node::OPEN + 1,
             lets: HashMap::new(),
             inline: HashMap::new(),
             packages: HashMap::new(),

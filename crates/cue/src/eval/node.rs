@@ -18,6 +18,10 @@ pub(crate) const NO_ENV: EnvId = EnvId::MAX;
 /// No link in one of the persistent lists.
 pub(crate) const NIL: u32 = u32::MAX;
 
+/// The group of what was selected from an expression without a name: what its references lead to is not closed by where
+/// it comes from.
+pub(crate) const OPEN: u32 = 1;
+
 /// One scope at run time.
 #[derive(Clone, Debug)]
 pub(crate) struct Env {

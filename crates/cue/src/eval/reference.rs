@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Eval;
-use super::node::{Conjunct, DefInfo, EnvId, NIL, NO_NODE, Origin, RefLink, Scope, Shape, Status};
+use super::node::{Conjunct, DefInfo, EnvId, NIL, NO_NODE, OPEN, Origin, RefLink, Scope, Shape, Status};
 use super::work::{Alternatives, Choice, Item, Mark, Work, mix};
 use crate::compile::LABEL_ONLY;
 use crate::error::Code;
@@ -165,7 +165,7 @@ impl Eval {
             let text = self.program.labels.text(label);
             return match self.node(arc).constraint {
                 Constraint::Member => Ok(arc),
-                _ if self.node(node).status == Status::Busy => {
+                _ if self.node(node).status == Status::Busy && !self.settled => {
                     self.touch_busy(node);
                     Err(self.bottom(Code::Incomplete, format!("undefined field: {text}"), at))
                 }
@@ -278,8 +278,11 @@ impl Eval {
 
     /// Adds what a reference names to the node being evaluated.
     pub(super) fn follow(&mut self, w: &mut Work, item: Item) -> Found<()> {
-        let open =
-            matches!(self.program.exprs[item.expr as usize], Ir::Open(_)) || self.is_inline(item.expr);
+        let mut item = item;
+        if self.is_inline(item.expr) {
+            item.origin.groups = self.groups.with(item.origin.groups, OPEN);
+        }
+        let open = matches!(self.program.exprs[item.expr as usize], Ir::Open(_));
         match self.resolve(item.env, item.expr)? {
             Target::Value(Value::Bottom(b)) => Err(b),
             Target::Value(value) => {
@@ -431,6 +434,7 @@ impl Eval {
             let def = self.new_def(item.origin.chain, NO_NODE);
             groups = self.groups.with(groups, def);
         }
+        let open = open || self.groups.contains(groups, OPEN);
         let picked = self.pick_as(w, target, item);
         let mut renamed = HashMap::new();
         for i in 0..self.node(target).conjuncts.len() {

@@ -235,10 +235,13 @@ impl Eval {
                         continue;
                     }
                     Combined::Single(value) if w.kind.has(value.kind()) => {
-                        w.scalar = None;
                         kept.remove(i);
-                        kept.insert(i, (value, at));
-                        new = None;
+                        // what was kept before it may say no more than the value itself
+                        kept.retain(|(kept, _)| {
+                            !matches!(kept, Value::Bound(op, limit) if within(&value, *op, limit) == Ok(true))
+                        });
+                        kept.push((value, at));
+                        return;
                     }
                     Combined::Single(_) | Combined::Nothing => {
                         self.clash(w, (old_op, &old_limit, old_at), (op, &limit, at));
