@@ -429,12 +429,14 @@ impl Eval {
     /// Queues the conjuncts of `target` for the node being evaluated.
     fn add_conjuncts(&mut self, w: &mut Work, target: NodeId, item: Item, open: bool) {
         let mut groups = item.origin.groups;
-        let closes = !open && self.closes_here(target, w.node);
+        let inherits = self.groups.contains(groups, OPEN);
+        let closes = !open
+            && if inherits { self.is_definition(target) } else { self.closes_here(target, w.node) };
         if closes {
             let def = self.new_def(item.origin.chain, NO_NODE);
             groups = self.groups.with(groups, def);
         }
-        let open = open || self.groups.contains(groups, OPEN);
+        let open = open || inherits;
         let picked = self.pick_as(w, target, item);
         let mut renamed = HashMap::new();
         for i in 0..self.node(target).conjuncts.len() {
@@ -534,6 +536,11 @@ impl Eval {
             up = n.parent;
         }
         false
+    }
+
+    fn is_definition(&self, id: NodeId) -> bool {
+        let kind = self.program.labels.kind(self.node(id).label);
+        matches!(kind, LabelKind::Definition | LabelKind::HiddenDefinition)
     }
 
     /// Whether a node is a definition or inside one.
