@@ -92,8 +92,15 @@ impl Eval {
         let before = std::mem::replace(&mut self.taint, super::UNTAINTED);
         let value = self.concrete(env, expr);
         let touched = self.taint != super::UNTAINTED;
+        let elsewhere = touched && (self.taint as usize) + 1 < self.frames.len();
         self.taint = self.taint.min(before);
         let failed = match &value {
+            // whether it is there depends on what is being decided here
+            Value::Bottom(b)
+                if b.code == Code::Cycle || (elsewhere && self.settled && b.code.is_incomplete()) =>
+            {
+                return Value::Bottom(self.bottom(Code::Cycle, "cycle error", expr));
+            }
             Value::Bottom(b) if touched && b.code.is_incomplete() && !self.settled => {
                 return Value::Bottom(self.bottom(Code::Incomplete, "value is not known yet", expr));
             }
