@@ -143,6 +143,10 @@ impl Eval {
             if !w.late {
                 return Err(self.bottom(Code::Incomplete, "struct is not complete yet", source));
             }
+            if self.node(node).shape != Shape::Struct && self.live_len(node) == 0 {
+                // the elements are what is being made
+                return Err(self.bottom(Code::Incomplete, "cannot range over an incomplete list", source));
+            }
         }
         if let Some(Value::Bottom(b)) = &self.node(node).value
             && (!b.code.is_incomplete() || self.node(node).arcs.len() == 0)

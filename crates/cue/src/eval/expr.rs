@@ -76,7 +76,13 @@ impl Eval {
             if composite {
                 return Value::Node(id);
             }
-            let mut bottom = Bottom::new(Code::Cycle, "cycle error");
+            let constraint = self.node(id).value.clone().filter(|v| matches!(v, Value::Bound(..)));
+            let mut bottom = match &constraint {
+                Some(bound) => {
+                    Bottom::new(Code::Incomplete, format!("non-concrete value {}", self.describe(bound)))
+                }
+                None => Bottom::new(Code::Cycle, "cycle error"),
+            };
             bottom.node = Some(id);
             return Value::Bottom(Arc::new(bottom));
         }

@@ -141,6 +141,12 @@ impl Eval {
             all = std::mem::take(&mut w.incomplete);
         }
         let worst = all.iter().map(|b| b.code).min()?;
+        if worst == Code::Cycle && matches!(self.node(w.node).value, Some(Value::Bound(..))) {
+            // a bound is known: what is missing is a concrete value
+            let mut bottom = (*all[0]).clone();
+            bottom.code = Code::Incomplete;
+            return Some(Arc::new(bottom));
+        }
         let first = all.iter().position(|b| b.code == worst)?;
         if all.len() == 1 {
             return all.pop();

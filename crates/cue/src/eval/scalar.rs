@@ -46,6 +46,11 @@ impl Eval {
                     other => other.kind(),
                 };
                 self.restrict_kind(w, kind, item.expr);
+                let node = self.node_mut(w.node);
+                if node.value.is_none() {
+                    // who looks before the node is done sees that there is something, and that it is not concrete
+                    node.value = Some(value.clone());
+                }
                 w.constraints.push((value, item.expr));
             }
             scalar => self.add_scalar(w, scalar, item),
@@ -68,7 +73,7 @@ impl Eval {
             }
             return;
         }
-        if self.node(w.node).value.is_none() {
+        if self.node(w.node).value.as_ref().is_none_or(|known| !known.is_scalar()) {
             self.node_mut(w.node).value = Some(scalar.clone());
         }
         w.scalar = Some((scalar, item.expr));
