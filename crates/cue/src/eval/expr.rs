@@ -87,6 +87,10 @@ impl Eval {
             return Value::Bottom(Arc::new(bottom));
         }
         match &node.value {
+            Some(Value::Bottom(b)) if b.code.is_incomplete() => {
+                let known = node.extra.as_ref().and_then(|extra| extra.scalar.clone());
+                known.unwrap_or_else(|| Value::Bottom(b.clone()))
+            }
             Some(value) => value.clone(),
             None if node.shape == Shape::Plain => Value::top(),
             None => Value::Node(id),

@@ -64,6 +64,12 @@ impl Eval {
             let message = "adding field not allowed as field set was already referenced";
             w.errors.push(self.bottom(Code::Eval, message, at));
         }
+        let scalar = w.scalar.as_ref().map(|(scalar, _)| scalar.clone());
+        if w.errors.is_empty()
+            && let Some(scalar) = scalar
+        {
+            self.extra(id).scalar = Some(scalar);
+        }
         let value = self.worst(w).map_or(value, |b| Some(Value::Bottom(b)));
         self.node_mut(id).value = value;
     }

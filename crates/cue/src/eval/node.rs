@@ -187,6 +187,8 @@ pub(crate) struct Extra {
     pub(crate) subscribers: Vec<NodeId>,
     /// The worst error below.
     pub(crate) child_error: Option<Arc<Bottom>>,
+    /// The scalar a conjunct gave, whatever is not known of the others yet.
+    pub(crate) scalar: Option<Value>,
     /// Constraints that still apply to a struct or list.
     pub(crate) validators: Vec<Value>,
     /// A scalar embedded in a struct that has definitions or hidden fields.

@@ -90,7 +90,11 @@ impl Eval {
     /// `x == _|_`.
     fn is_error(&mut self, env: EnvId, expr: ExprId, wanted: bool) -> Value {
         let before = std::mem::replace(&mut self.taint, super::UNTAINTED);
-        let value = self.concrete(env, expr);
+        let value = match self.eval(env, expr) {
+            // that the choice is open is no error
+            Value::Disjunction(list, n) if n != 1 && list.len() > 1 => Value::Disjunction(list, n),
+            value => self.pick_default(value, expr),
+        };
         let touched = self.taint != super::UNTAINTED;
         let elsewhere = touched && (self.taint as usize) + 1 < self.frames.len();
         self.taint = self.taint.min(before);
