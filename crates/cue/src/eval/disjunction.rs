@@ -48,6 +48,7 @@ impl Eval {
             let alternative = u32::try_from(i).unwrap_or(u32::MAX);
             let choice = Choice {
                 trail: pending.item.trail,
+                from: (pending.item.expr, pending.item.env),
                 salt: pending.item.salt,
                 alternative,
                 mark,

@@ -353,7 +353,8 @@ impl Eval {
 
     /// Picks the alternative already chosen, or leaves the disjunction for later.
     pub(super) fn choose(&mut self, w: &mut Work, item: Item, alternatives: Alternatives) {
-        let found = w.choices.iter().position(|c| c.trail == item.trail && c.salt == item.salt);
+        let picked = |c: &Choice| c.trail == item.trail || c.from == (item.expr, item.env);
+        let found = w.choices.iter().position(|c| c.salt == item.salt && picked(c));
         let Some(at) = found else {
             w.pending.push(Pending { item, alternatives });
             return;

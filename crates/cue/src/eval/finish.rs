@@ -66,6 +66,7 @@ impl Eval {
         }
         let scalar = w.scalar.as_ref().map(|(scalar, _)| scalar.clone());
         if w.errors.is_empty()
+            && !w.incomplete.is_empty()
             && let Some(scalar) = scalar
         {
             self.extra(id).scalar = Some(scalar);

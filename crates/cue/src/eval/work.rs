@@ -44,6 +44,8 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice {
     pub(super) trail: u64,
+    /// The disjunction: wherever it comes from, it is the same one.
+    pub(super) from: (ExprId, EnvId),
     pub(super) salt: u64,
     pub(super) alternative: u32,
     pub(super) mark: Mark,
