@@ -381,7 +381,10 @@ impl Call<'_> {
             .enumerate()
             .map(|(n, v)| match v {
                 Value::Number(x) => Ok((*x).clone()),
-                v if v.is_scalar() || matches!(v, Value::Node(_)) || v.kind().and(Kind::NUMBER).is_empty() => {
+                v if v.is_scalar()
+                    || matches!(v, Value::Node(_))
+                    || v.kind().and(Kind::NUMBER).is_empty() =>
+                {
                     let text = self.eval.describe(&v);
                     Err(Fail::Eval(format!("invalid list element {n}: cannot use value {text} as number")))
                 }

@@ -43,7 +43,8 @@ impl Eval {
             let embedded = self.defs.get(id).is_some_and(|def| def.chain != NIL && def.only == NO_NODE);
             if embedded
                 && !w.reqs.contains(id)
-                && !conjuncts.iter().any(|c| self.groups.contains(c.origin.groups, *id)) {
+                && !conjuncts.iter().any(|c| self.groups.contains(c.origin.groups, *id))
+            {
                 w.reqs.push(*id);
             }
         }

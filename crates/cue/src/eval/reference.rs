@@ -18,6 +18,10 @@ pub(super) enum Target {
     Value(Value),
 }
 
+/// From how many references on a settled value stands for its conjuncts: short chains keep the places of all conjuncts, for
+/// errors to name, and long ones do not cost the square of their length.
+const FAR: u32 = 8;
+
 type Found<T> = Result<T, Arc<Bottom>>;
 
 impl Eval {
@@ -260,7 +264,7 @@ impl Eval {
         }
         if let Some(value) = self.node(node).value.clone() {
             match value {
-                Value::Bottom(b) => return Err(b),
+                Value::Bottom(b) if b.code != Code::Cycle => return Err(b),
                 v if v.is_scalar() => {
                     let message = format!("invalid operand (found {}, want list or struct)", v.kind());
                     return Err(self.bottom(Code::Eval, message, at));
@@ -354,6 +358,12 @@ impl Eval {
             self.add_value(w, value, item);
             return;
         }
+        if self.is_far(item.origin.refs)
+            && let Some(value) = self.settled_value(target)
+        {
+            self.add_value(w, value, item);
+            return;
+        }
         let mut link = item.origin.refs;
         let mut found = false;
         while link != NIL {
@@ -383,6 +393,27 @@ impl Eval {
         origin.refs =
             self.new_ref(RefLink { expr: item.expr, target: target_original, node: here, discounted, up });
         self.add_conjuncts(w, target, Item { origin, ..item }, open);
+    }
+
+    /// Whether so many references were followed that a value is shared where that says the same.
+    fn is_far(&self, mut link: u32) -> bool {
+        let mut links = 0;
+        while link != NIL && links < FAR {
+            link = self.refs[link as usize].up;
+            links += 1;
+        }
+        links == FAR
+    }
+
+    /// The type or constraint that a node is, where nothing of it is open any more.
+    fn settled_value(&self, target: NodeId) -> Option<Value> {
+        let target = self.deref(target);
+        let node = self.node(target);
+        let ended = matches!(node.status, Status::Expanded | Status::Done);
+        let plain = node.shape == Shape::Plain && node.arcs.len() == 0;
+        let value = node.value.as_ref().filter(|_| ended && plain)?;
+        let whole = value.is_scalar() || matches!(value, Value::Kind(_) | Value::Bound(..) | Value::Conj(_));
+        whole.then(|| value.clone())
     }
 
     /// Whether `other` was derived through the last reference of `refs`.
