@@ -17,6 +17,7 @@ mod operator;
 mod path;
 mod reference;
 mod scalar;
+mod sharing;
 mod work;
 
 use std::collections::HashMap;

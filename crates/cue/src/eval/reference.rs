@@ -18,10 +18,6 @@ pub(super) enum Target {
     Value(Value),
 }
 
-/// From how many references on a settled value stands for its conjuncts: short chains keep the places of all conjuncts, for
-/// errors to name, and long ones do not cost the square of their length.
-const FAR: u32 = 8;
-
 type Found<T> = Result<T, Arc<Bottom>>;
 
 impl Eval {
@@ -395,27 +391,6 @@ impl Eval {
         self.add_conjuncts(w, target, Item { origin, ..item }, open);
     }
 
-    /// Whether so many references were followed that a value is shared where that says the same.
-    fn is_far(&self, mut link: u32) -> bool {
-        let mut links = 0;
-        while link != NIL && links < FAR {
-            link = self.refs[link as usize].up;
-            links += 1;
-        }
-        links == FAR
-    }
-
-    /// The type or constraint that a node is, where nothing of it is open any more.
-    fn settled_value(&self, target: NodeId) -> Option<Value> {
-        let target = self.deref(target);
-        let node = self.node(target);
-        let ended = matches!(node.status, Status::Expanded | Status::Done);
-        let plain = node.shape == Shape::Plain && node.arcs.len() == 0;
-        let value = node.value.as_ref().filter(|_| ended && plain)?;
-        let whole = value.is_scalar() || matches!(value, Value::Kind(_) | Value::Bound(..) | Value::Conj(_));
-        whole.then(|| value.clone())
-    }
-
     /// Whether `other` was derived through the last reference of `refs`.
     fn shares_refs(&self, other: u32, refs: u32) -> bool {
         let mut link = other;
@@ -461,8 +436,8 @@ impl Eval {
     fn add_conjuncts(&mut self, w: &mut Work, target: NodeId, item: Item, open: bool) {
         let mut groups = item.origin.groups;
         let inherits = self.groups.contains(groups, OPEN);
-        let closes = !open
-            && if inherits { self.is_definition(target) } else { self.closes_here(target, w.node) };
+        let closes =
+            !open && if inherits { self.is_definition(target) } else { self.closes_here(target, w.node) };
         if closes {
             let def = self.new_def(item.origin.chain, NO_NODE);
             groups = self.groups.with(groups, def);
