@@ -16,3 +16,22 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 pub const SELECTOR_BYTES_MAX: usize = 4 << 10;
 /// Longest name of a secret in bytes.
 pub const SECRET_NAME_BYTES_MAX: usize = 256;
+
+/// Most bytes of one Starlark script.
+pub const SCRIPT_BYTES_MAX: usize = 128 << 10;
+/// Most ticks (calls and turns of loops) of one script.
+pub const SCRIPT_TICKS_MAX: u64 = 2_000_000;
+/// Most bytes on the heap of one script. What a dictionary holds counts, its own table does not.
+pub const SCRIPT_HEAP_BYTES_MAX: usize = 128 << 20;
+/// Deepest nesting of calls in a script.
+pub const SCRIPT_CALLS_MAX: usize = 200;
+/// Deepest nesting of what a script yields.
+pub const SCRIPT_RESULT_DEPTH_MAX: usize = 64;
+/// Most values in what a script yields.
+pub const SCRIPT_RESULT_VALUES_MAX: usize = 5_000_000;
+/// Most words and operators that one expression of a script holds within each other.
+pub const SCRIPT_NESTING_MAX: usize = 1_000;
+/// Most `elif` of a script: each nests one deeper.
+pub const SCRIPT_ELIF_MAX: usize = 500;
+/// Stack of one script in bytes: enough for the deepest nesting.
+pub(crate) const SCRIPT_STACK_BYTES: usize = 128 << 20;

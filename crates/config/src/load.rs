@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cue::load::SourceFile;
-use cue::{Located, LocatedData, Spot};
-use model::{Diagnostic, Location, code::config as code};
-use plan::{Attribute, Check, Desired, Inventory, Name, TypeName};
+use cue::{Located, LocatedData, Position, Spot};
+use model::code::{config as code, plan as plan_code};
+use model::{Diagnostic, Location};
+use plan::{Attribute, Check, Desired, Inventory, Name, Place, TypeName};
 
 use crate::complaint;
 use crate::explain::Origins;
 use crate::forms::Forms;
+use crate::helpers::Helpers;
 use crate::imports::Imports;
 use crate::limits;
 use crate::project::Project;
@@ -19,7 +21,7 @@ use crate::read::target::{self, Target};
 use crate::read::{self, Findings, Path, get, place};
 use crate::sources::{Options, Sources};
 use crate::synthetic::Synthetic;
-use crate::variables;
+use crate::variables::{self, member};
 
 /// Fields of a package that mean something here.
 pub(crate) const FIELDS: [&str; 10] = [
@@ -47,7 +49,9 @@ pub fn load(sources: &Sources, options: &Options<'_>) -> Result<Project, Vec<Dia
     root.validate(false).map_err(|errors| complaint::diagnostics(&errors, &added))?;
     let forms = Forms::new(options.schemas);
     let mut found = Findings::default();
-    let mut project = Reading { root: &root, added: &added, forms: &forms, found: &mut found }.project();
+    let files = package.files.len();
+    let mut project =
+        Reading { root: &root, added: &added, forms: &forms, files, found: &mut found }.project();
     if found.errors.is_empty()
         && let Some(schemas) = options.schemas
     {
@@ -67,6 +71,7 @@ pub fn load(sources: &Sources, options: &Options<'_>) -> Result<Project, Vec<Dia
 pub(crate) struct Package<'s> {
     files: Vec<SourceFile>,
     imports: Imports<'s>,
+    sources: &'s Sources,
     tags: Vec<String>,
 }
 
@@ -94,7 +99,7 @@ impl<'s> Package<'s> {
             return Err(errors);
         }
         let imports = Imports(&*sources.imports);
-        Ok(Self { files, imports, tags: options.tags.clone() })
+        Ok(Self { files, imports, sources, tags: options.tags.clone() })
     }
 
     /// The package with everything added that has to be known before it means something.
@@ -104,6 +109,13 @@ impl<'s> Package<'s> {
         let mut root = self.compile(&added)?;
         let before = added.len();
         variables::add(&root, options, &mut added)?;
+        if added.len() > before {
+            root = self.compile(&added)?;
+        }
+        let before = added.len();
+        let helpers =
+            Helpers { root: &root, options, texts: &self.sources.files, loader: &*self.sources.imports };
+        helpers.add(&mut added)?;
         if added.len() > before {
             root = self.compile(&added)?;
         }
@@ -130,11 +142,24 @@ fn other_package(files: &[SourceFile]) -> Option<Diagnostic> {
     Some(Diagnostic::error(code::BAD_VALUE, message, at).with_hint(hint))
 }
 
+/// The first place in each file at which a field is written, by its name or (not `named`) in any way.
+fn files_of(value: &cue::Value, named: bool) -> Vec<Position> {
+    let mut places: Vec<Position> = Vec::new();
+    for one in value.declarations() {
+        let counts = one.direct && (one.named || !named);
+        if counts && places.iter().all(|known| known.file != one.position.file) {
+            places.push(one.position);
+        }
+    }
+    places
+}
+
 /// Reads an evaluated package.
 struct Reading<'r> {
     root: &'r cue::Value,
     added: &'r Synthetic,
     forms: &'r Forms<'r>,
+    files: usize,
     found: &'r mut Findings,
 }
 
@@ -165,6 +190,9 @@ impl Reading<'_> {
             project.hosts = read::host::read(value, &root.field("hosts"), self.found);
             let labels = project.hosts.iter().map(|(host, config)| (host.clone(), config.labels.clone()));
             project.inventory = Inventory { hosts: labels.collect() };
+        }
+        if let Some(value) = known.get("starlark") {
+            self.helpers(value, &root.field("starlark"));
         }
         self.desired(&known, &mut project);
         project
@@ -288,6 +316,16 @@ impl Reading<'_> {
         }
     }
 
+    /// Helpers have run by now; what is misspelt in them was not looked at.
+    fn helpers(&mut self, value: &Located, path: &Path<'_>) {
+        for (name, field) in self.found.object(value, path).into_iter().flatten() {
+            let path = path.field(name);
+            if let Some(fields) = self.found.object(field, &path) {
+                self.found.only(fields, &path, &["script", "file", "inputs", "result"]);
+            }
+        }
+    }
+
     fn desired(&mut self, known: &BTreeMap<String, Located>, project: &mut Project) {
         let root = Path::Root;
         let usual = match known.get("targets") {
@@ -304,12 +342,33 @@ impl Reading<'_> {
             }
         }
         resources.check_dependencies(self.found);
+        if self.files > 1 {
+            self.check_copies();
+        }
         if let Some(value) = known.get("checks") {
             project.desired.checks = self.checks(value, &root.field("checks"), &mut resources);
         }
         project.desired.resources = resources.list;
         project.notes = resources.notes;
         project.secrets = resources.references.secrets;
+    }
+
+    /// One key with a type in two files is one resource to CUE, and most likely two to the people who wrote them.
+    fn check_copies(&mut self) {
+        for (key, resource) in member(self.root, "resources").into_iter().flat_map(|all| all.fields()) {
+            let mut places = files_of(&resource, true).into_iter();
+            let (Some(first), Some(second)) = (places.next(), places.next()) else { continue };
+            if member(&resource, "type").is_none_or(|kind| files_of(&kind, false).len() < 2) {
+                continue;
+            }
+            let place = |at: &Position| Place::new(&at.file, at.line, at.column);
+            let message = format!("`{key}` is declared twice, first at {}", place(&first).location(""));
+            let at = place(&second);
+            let resources = Path::Root.field("resources");
+            let error = self.found.error_at(plan_code::DUPLICATE, &at, &resources.field(&key), message);
+            error.related = vec![place(&first).location("")];
+            error.hint = Some("to say more about a resource elsewhere, leave out its type there".to_owned());
+        }
     }
 
     /// `checks: NAME: {type, config, target}`.

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cue::load::{Loader, MemoryLoader};
+use model::Diagnostic;
 use plan::Schemas;
+use serde_json::Value;
+
+use crate::script::Script;
 
 /// The source files of one CUE package, and where the packages it imports are found.
 #[derive(Clone)]
@@ -48,7 +52,7 @@ impl Sources {
 }
 
 /// What a configuration is read for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options<'a> {
     /// The environment, `prod` for example. Its `variables` and `hosts` apply, and `environment` is its name.
     pub environment: Option<String>,
@@ -60,6 +64,22 @@ pub struct Options<'a> {
     /// What the providers know. With it, `linux.pkg` stands for the provider's type, every provider has a concise form,
     /// and resources are checked as [`plan::check`] does.
     pub schemas: Option<&'a Schemas>,
+    /// What runs Starlark helpers; [`Script::run`] on this thread when there is none. For callers who run them in a process
+    /// of its own, with a limit on memory that holds.
+    pub scripts: Option<&'a RunScript<'a>>,
+}
+
+/// Runs a script: what [`Script::run`] does.
+pub type RunScript<'a> = dyn Fn(&Script) -> Result<Value, Diagnostic> + 'a;
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("environment", &self.environment)
+            .field("variables", &self.variables)
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Options<'a> {

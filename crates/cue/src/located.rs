@@ -55,6 +55,8 @@ pub struct Declaration {
     pub text: String,
     /// Whether it is written at the field itself, and not reached through a reference.
     pub direct: bool,
+    /// Whether the field's own name stands right before it; not so for patterns and computed names.
+    pub named: bool,
 }
 
 impl Value {
@@ -88,11 +90,15 @@ impl Value {
         let (mut eval, node) = self.parts();
         eval.complete(node);
         let mut found: Vec<Declaration> = Vec::new();
+        let label = eval.program.labels.text(eval.node(node).label);
         let own = eval.node(node).conjuncts.clone();
         for conjunct in own {
             let Some(position) = eval.program.position(conjunct.expr) else { continue };
             let text = eval.program.text(conjunct.expr).to_owned();
-            let one = Declaration { position, text, direct: conjunct.origin.refs == NIL };
+            let (source, span) = eval.program.spans[conjunct.expr as usize];
+            let whole = &eval.program.sources[source as usize].text;
+            let named = name_before(whole, span.start as usize, &label).is_some();
+            let one = Declaration { position, text, direct: conjunct.origin.refs == NIL, named };
             if !found.contains(&one) {
                 found.push(one);
             }

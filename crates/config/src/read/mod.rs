@@ -86,8 +86,17 @@ impl Findings {
         path: &Path<'_>,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
-        let location = place(spot).location(path.pointer());
-        self.errors.push(Diagnostic::error(code, message, location));
+        self.error_at(code, &place(spot), path, message)
+    }
+
+    pub(crate) fn error_at(
+        &mut self,
+        code: &'static Code,
+        place: &Place,
+        path: &Path<'_>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.errors.push(Diagnostic::error(code, message, place.location(path.pointer())));
         let last = self.errors.len() - 1;
         &mut self.errors[last]
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use cue::{Located, LocatedData, Spot};
+use cue::{Located, LocatedData};
 use model::code::{config as code, plan as plan_code};
 use plan::schema::ReplaceOrder;
 use plan::{Attribute, Dependency, DependencyKind, Name, Resource, ResourceId, TypeName};
@@ -173,18 +173,15 @@ impl<'f> Resources<'f> {
             let first = &self.list[*first].place;
             let message = format!("`{}` is declared twice, first at {}", resource.id, first.location(""));
             let related = first.location("");
-            let (place, id) = (&resource.place, &resource.id);
-            let spot = Spot { file: place.file.clone(), line: place.line, column: place.column };
-            let error = found.error(plan_code::DUPLICATE, &spot, path, message);
+            let error = found.error_at(plan_code::DUPLICATE, &resource.place, path, message);
             error.related = vec![related];
-            error.hint = Some(format!("give one of them another id, or keep one `{id}`"));
+            error.hint = Some(format!("give one of them another id, or keep one `{}`", resource.id));
             return;
         }
         if self.list.len() >= limits::RESOURCES_MAX {
             if self.list.len() == limits::RESOURCES_MAX {
                 let message = format!("more than {} resources", limits::RESOURCES_MAX);
-                let spot = Spot { file: resource.place.file.clone(), line: 0, column: 0 };
-                found.error(code::LIMIT, &spot, path, message);
+                found.error_at(code::LIMIT, &resource.place, path, message);
             }
             return;
         }
@@ -204,13 +201,11 @@ impl<'f> Resources<'f> {
                 }
                 let message =
                     format!("`{}` depends on `{}`, which is not declared", resource.id, dependency.on);
-                let at = &dependency.place;
-                let spot = Spot { file: at.file.clone(), line: at.line, column: at.column };
                 let known = self.list.iter().map(|one| one.id.as_str());
                 let hint = suggestion(dependency.on.as_str(), known);
                 let resources = Path::Root.field("resources");
                 let path = resources.field(resource.id.as_str());
-                found.error(plan_code::UNKNOWN_NAME, &spot, &path, message).hint = hint;
+                found.error_at(plan_code::UNKNOWN_NAME, &dependency.place, &path, message).hint = hint;
             }
         }
     }

@@ -3,4 +3,5 @@
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "CUE file names are lower case")]
 #![allow(clippy::format_push_string, reason = "short texts")]
 
+mod facts;
 mod seeds;

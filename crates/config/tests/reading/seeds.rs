@@ -15,7 +15,7 @@ fn directory() -> Option<PathBuf> {
     None
 }
 
-fn load(name: &str) -> Option<Result<Project, Vec<Diagnostic>>> {
+pub(crate) fn load(name: &str) -> Option<Result<Project, Vec<Diagnostic>>> {
     let text = std::fs::read_to_string(directory()?.join(name)).unwrap();
     Some(config::load(&Sources::of(name, text), &Options::default()))
 }

@@ -43,7 +43,8 @@ fn unknown_type(resource: &Resource, schemas: &Schemas) -> Diagnostic {
         format!("there is no provider `{}`", resource.kind.provider())
     };
     let mut diagnostic = Diagnostic::error(code::UNKNOWN_NAME, message, resource.location());
-    diagnostic.hint = did_you_mean(kind, schemas.types().map(crate::TypeName::as_str));
+    let provider = || did_you_mean(resource.kind.provider(), schemas.providers.keys().map(String::as_str));
+    diagnostic.hint = did_you_mean(kind, schemas.types().map(crate::TypeName::as_str)).or_else(provider);
     diagnostic
 }
 
