@@ -203,13 +203,27 @@ impl Eval {
         {
             return self.bottom(Code::Eval, format!("invalid list index {text} (type string)"), at);
         }
-        let code = if self.is_closed_to(node, label) { Code::Eval } else { Code::Incomplete };
+        let growing = !self.settled && self.is_growing(node);
+        let code = if !growing && self.is_closed_to(node, label) { Code::Eval } else { Code::Incomplete };
         let mut bottom = Bottom::new(code, format!("undefined field: {text}"));
         bottom.at.push(at);
         bottom.node = self.frames.last().map(|f| f.node);
         bottom.hint = self.did_you_mean(node, &text);
         bottom.for_try = true;
         Arc::new(bottom)
+    }
+
+    /// Whether a node above is being evaluated, and may give this one more conjuncts.
+    fn is_growing(&mut self, node: NodeId) -> bool {
+        let mut up = self.node(node).parent;
+        while up != NO_NODE {
+            if self.node(up).status == Status::Busy {
+                self.touch_busy(up);
+                return true;
+            }
+            up = self.node(up).parent;
+        }
+        false
     }
 
     /// `node[key]`.
