@@ -62,6 +62,9 @@ impl Compiler<'_, '_> {
             }
             ExprKind::Call(function, args) => {
                 let function = self.expr(function);
+                if let Some(message) = self.misused_close(function, args) {
+                    return self.fail(message, span);
+                }
                 Ir::Call(function, args.iter().map(|a| self.expr(a)).collect())
             }
             ExprKind::Unary(op, operand) => return self.unary(*op, operand, span),
@@ -69,7 +72,7 @@ impl Compiler<'_, '_> {
             ExprKind::Binary(op, left, right) => {
                 let left = self.expr(left);
                 let right = self.expr(right);
-                if !matches!(op, BinaryOp::And | BinaryOp::Eq | BinaryOp::Ne) {
+                if *op != BinaryOp::And {
                     self.check_concrete(*op, left);
                     self.check_concrete(*op, right);
                 }
@@ -88,6 +91,19 @@ impl Compiler<'_, '_> {
             ExprKind::Open(inner) => Ir::Open(self.expr(inner)),
         };
         self.push(ir, span)
+    }
+
+    /// Why `__closeAll` cannot be called so.
+    fn misused_close(&self, function: ExprId, args: &[Expr]) -> Option<&'static str> {
+        let Ir::Value(Value::Builtin(id)) = self.program.exprs[function as usize] else { return None };
+        if !builtin::closes_all(id) {
+            return None;
+        }
+        if !self.explicit_open {
+            return Some("__closeAll may only be used when explicitopen is enabled");
+        }
+        let literal = |e: &Expr| matches!(e.kind, ExprKind::Struct(_) | ExprKind::List(..));
+        (!args.iter().all(literal)).then_some("argument must be a struct or list literal")
     }
 
     /// An operand that is a type can never become concrete.

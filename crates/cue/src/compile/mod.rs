@@ -48,6 +48,7 @@ pub(crate) fn package(
         lets: lets::Graph::default(),
         resolve,
         imports: HashMap::new(),
+        explicit_open: false,
     };
     let mut shared = Scope::strukt();
     for unit in units {
@@ -82,6 +83,7 @@ pub(crate) fn expression(
         lets: lets::Graph::default(),
         resolve: &mut refuse,
         imports: HashMap::new(),
+        explicit_open: false,
     };
     let mut shared = Scope::strukt();
     for unit in units {
@@ -90,6 +92,14 @@ pub(crate) fn expression(
     compiler.scopes.push(shared);
     let id = compiler.expr(expr);
     (id, compiler.errors)
+}
+
+/// Whether a file asks for a feature of the language that is not settled.
+pub(crate) fn has_experiment(file: &ast::File, name: &str) -> bool {
+    file.decls.iter().any(|d| match &d.kind {
+        DeclKind::Attribute(a) => a.name() == "experiment" && a.body().split(',').any(|n| n.trim() == name),
+        _ => false,
+    })
 }
 
 struct Compiler<'a, 'r> {
@@ -101,6 +111,8 @@ struct Compiler<'a, 'r> {
     lets: lets::Graph,
     resolve: &'a mut Resolve<'r>,
     imports: HashMap<String, Imported>,
+    /// The file may say which structs are closed below.
+    explicit_open: bool,
 }
 
 impl Compiler<'_, '_> {
@@ -125,6 +137,7 @@ impl Compiler<'_, '_> {
         self.source = u32::try_from(self.program.sources.len()).unwrap_or(u32::MAX);
         self.program.sources.push(Source { name: unit.file.name.as_str().into(), text: unit.text.clone() });
         self.imports.clear();
+        self.explicit_open = has_experiment(unit.file, "explicitopen");
         for decl in &unit.file.decls {
             if let DeclKind::Import(list, _) = &decl.kind {
                 for import in list {

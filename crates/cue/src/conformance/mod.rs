@@ -72,7 +72,8 @@ pub fn run_archive(text: &str) -> Report {
     let mut report = Report::default();
     let mut syntax = Vec::new();
     for name in &archive.order {
-        if !name.ends_with(".cue") || name.contains('/') {
+        // a package's tests are no part of it
+        if !name.ends_with(".cue") || name.ends_with("_test.cue") || name.contains('/') {
             continue;
         }
         match SourceFile::new(name, &archive.files[name]) {

@@ -150,7 +150,7 @@ impl<'a> Compiler<'a> {
         let units: Vec<Unit<'_>> =
             kept.iter().map(|(file, text)| Unit { file, text: text.clone() }).collect();
         for unit in &units {
-            program.short_circuit |= has_experiment(unit.file, "shortcircuit");
+            program.short_circuit |= compile::has_experiment(unit.file, "shortcircuit");
         }
         let mut resolve = |program: &mut Program, path: &str| self.import(program, path);
         let (package, errors) = compile::package(program, &units, id + 1, &mut resolve);
@@ -259,13 +259,6 @@ fn module_path(text: &[u8]) -> Option<String> {
         let crate::syntax::ast::Label::Ident(name) = &field.label else { return None };
         let crate::syntax::ast::ExprKind::Literal(lit) = &field.value.kind else { return None };
         (name.name == "module").then(|| compile::decode_label(&lit.text)).flatten()
-    })
-}
-
-fn has_experiment(file: &File, name: &str) -> bool {
-    file.decls.iter().any(|d| match &d.kind {
-        DeclKind::Attribute(a) => a.name() == "experiment" && a.body().split(',').any(|n| n.trim() == name),
-        _ => false,
     })
 }
 
