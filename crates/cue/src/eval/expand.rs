@@ -322,8 +322,9 @@ impl Eval {
             Ir::Struct(ir) => self.add_struct(w, &ir, item),
             Ir::List(elements) => self.add_list(w, &elements, item),
             Ir::Binary(BinaryOp::And, a, b) => {
-                w.queue.push_back(item.derive(a, item.env, 1));
-                w.queue.push_back(item.derive(b, item.env, 2));
+                // in the order of the source, however deep the operands nest
+                w.queue.push_front(item.derive(b, item.env, 2));
+                w.queue.push_front(item.derive(a, item.env, 1));
             }
             Ir::Disjunction(list, marked) => self.choose(w, item, Alternatives::Exprs(list, marked)),
             Ir::Comprehension(..) => {
