@@ -20,6 +20,8 @@ fn values_unify_and_defaults_are_taken() {
         ("s: \"\\(1 + 1)!\"", r#"{"s":"2!"}"#),
         ("import \"strings\"\ns: strings.ToUpper(\"a\")", r#"{"s":"A"}"#),
         ("#D: a?: #E\n#E: c?: int\nx: {#D, a: b: 1}", r#"{"x":{"a":{"b":1}}}"#),
+        ("a: {z: 1} & {y: 2} & {x: 3}", r#"{"a":{"z":1,"y":2,"x":3}}"#),
+        ("#D: {#f[\"a\"], for k in [\"a\"] {#f: (k): x: 1}, #f: b: null}\nd: #D", r#"{"d":{"x":1}}"#),
         ("n: 1Ki\nf: 1.50", r#"{"n":1024,"f":1.50}"#),
     ];
     for (text, want) in cases {
@@ -42,6 +44,21 @@ fn errors_have_the_code_of_what_is_wrong() {
         let errors = compile("t.cue", text).unwrap().validate(true).unwrap_err();
         assert_eq!(errors.code(), Some(code), "{text}: {errors}");
     }
+}
+
+#[test]
+fn what_can_never_be_is_refused_before_evaluation() {
+    for text in [
+        "a: 1 == int",
+        "a: string != \"x\"",
+        "a: __closeAll({})",
+        "@experiment(explicitopen)\na: __closeAll(1)",
+    ] {
+        let errors = compile("t.cue", text).unwrap_err();
+        assert_eq!(errors.code(), Some(Code::Compile), "{text}: {errors}");
+    }
+    let text = "@experiment(explicitopen)\na: __closeAll({b: c: 1})";
+    assert_eq!(json(text), r#"{"a":{"b":{"c":1}}}"#);
 }
 
 #[test]
