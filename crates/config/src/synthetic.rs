@@ -31,10 +31,12 @@ pub(crate) fn outside(what: &str) -> Spot {
 }
 
 impl Synthetic {
-    /// Adds a value at a path.
+    /// Adds a value at a path, which begins with one of the names that mean something at the top of a package.
     pub(crate) fn add(&mut self, path: &[&str], value: &Value, spot: Spot, why: String) {
-        for part in path {
-            self.text.push_str(&Value::from(*part).to_string());
+        for (depth, part) in path.iter().enumerate() {
+            // a quoted name at the top could not be referred to by name
+            let name = if depth == 0 { (*part).to_owned() } else { Value::from(*part).to_string() };
+            self.text.push_str(&name);
             self.text.push_str(": ");
         }
         // JSON is CUE; what follows a line break inside of texts is escaped, so that this is one line

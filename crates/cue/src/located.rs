@@ -49,7 +49,7 @@ pub enum LocatedData {
 /// One of the declarations that a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
-    /// Where.
+    /// Where: at the field's name where that stands right before it, else where the expression begins.
     pub position: Position,
     /// The expression as it is written.
     pub text: String,
@@ -97,7 +97,10 @@ impl Value {
             let text = eval.program.text(conjunct.expr).to_owned();
             let (source, span) = eval.program.spans[conjunct.expr as usize];
             let whole = &eval.program.sources[source as usize].text;
-            let named = name_before(whole, span.start as usize, &label).is_some();
+            let name = name_before(whole, span.start as usize, &label);
+            let (named, name) = (name.is_some(), name.and_then(|at| u32::try_from(at).ok()));
+            let file = &eval.program.sources[source as usize].name;
+            let position = name.map_or(position, |at| Position::locate(file, whole, at));
             let one = Declaration { position, text, direct: conjunct.origin.refs == NIL, named };
             if !found.contains(&one) {
                 found.push(one);

@@ -57,7 +57,7 @@ impl Resources<'_> {
         found: &mut Findings,
     ) {
         match &value.data {
-            LocatedData::List(_) => self.names(prefix, form, "present", value, path, found),
+            LocatedData::List(_) if form.states => self.names(prefix, form, "present", value, path, found),
             LocatedData::Object(fields) => {
                 for (key, field) in fields {
                     if found.full() {
@@ -73,7 +73,8 @@ impl Resources<'_> {
                     }
                 }
             }
-            _ => found.wrong(value, path, "resources by name, or a list of names"),
+            _ if form.states => found.wrong(value, path, "resources by name, or a list of names"),
+            _ => found.wrong(value, path, "resources by name"),
         }
     }
 

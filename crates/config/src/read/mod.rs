@@ -248,7 +248,8 @@ pub(crate) fn is_reserved(c: char) -> bool {
 fn kind_of(value: &Located) -> &'static str {
     match &value.data {
         LocatedData::Null => "null",
-        LocatedData::Bool(_) => "true or false",
+        LocatedData::Bool(true) => "true",
+        LocatedData::Bool(false) => "false",
         LocatedData::Number(_) => "a number",
         LocatedData::String(_) => "a text",
         LocatedData::Bytes(_) => "bytes",

@@ -45,6 +45,8 @@ pub(crate) struct Resources<'f> {
     /// Where resources go that name no target.
     pub(crate) usual: Target,
     index: HashMap<ResourceId, usize>,
+    /// Keys of resources that have another id.
+    keys: HashMap<String, ResourceId>,
 }
 
 impl<'f> Resources<'f> {
@@ -56,6 +58,7 @@ impl<'f> Resources<'f> {
             forms,
             usual,
             index: HashMap::new(),
+            keys: HashMap::new(),
         }
     }
 
@@ -92,6 +95,9 @@ impl<'f> Resources<'f> {
             return;
         };
         let (Some(id), Some(kind)) = (id, kind) else { return };
+        if id.as_str() != key {
+            self.keys.insert(key.to_owned(), id.clone());
+        }
         let mut resource = Resource::new(id, self.forms.resolve(kind), place(&value.spot));
         if let Some(config) = config {
             self.attributes(&mut resource.attributes, config, &path.field("config"), found);
@@ -202,7 +208,10 @@ impl<'f> Resources<'f> {
                 let message =
                     format!("`{}` depends on `{}`, which is not declared", resource.id, dependency.on);
                 let known = self.list.iter().map(|one| one.id.as_str());
-                let hint = suggestion(dependency.on.as_str(), known);
+                let hint = match self.keys.get(dependency.on.as_str()) {
+                    Some(id) => Some(format!("the id of `{}` is `{id}`", dependency.on)),
+                    None => suggestion(dependency.on.as_str(), known),
+                };
                 let resources = Path::Root.field("resources");
                 let path = resources.field(resource.id.as_str());
                 found.error_at(plan_code::UNKNOWN_NAME, &dependency.place, &path, message).hint = hint;

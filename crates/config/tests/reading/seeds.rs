@@ -15,9 +15,12 @@ fn directory() -> Option<PathBuf> {
     None
 }
 
+pub(crate) fn text(name: &str) -> Option<String> {
+    Some(std::fs::read_to_string(directory()?.join(name)).unwrap())
+}
+
 pub(crate) fn load(name: &str) -> Option<Result<Project, Vec<Diagnostic>>> {
-    let text = std::fs::read_to_string(directory()?.join(name)).unwrap();
-    Some(config::load(&Sources::of(name, text), &Options::default()))
+    Some(config::load(&Sources::of(name, text(name)?), &Options::default()))
 }
 
 #[test]
