@@ -4,9 +4,9 @@
 pub const SOURCE_BYTES: usize = 256 << 20;
 /// Deepest nesting of the syntax tree.
 pub const SYNTAX_DEPTH: usize = 1_000;
-/// Deepest nesting of an evaluated value; deeper is reported as a structural cycle.
+/// Deepest nesting of an evaluated value.
 pub const VALUE_DEPTH: u32 = 400;
-/// Deepest recursion of the evaluator.
+/// Deepest recursion of the evaluator: how many values may need one another before the first is known.
 pub const EVAL_DEPTH: u32 = 4_000;
 /// Default for [`crate::Limits::steps`].
 pub const STEPS: u64 = 40_000_000;

@@ -463,7 +463,8 @@ const MOST_ERRORS: usize = 50;
 
 /// Gathers the errors of a value and what is below it.
 fn gather(eval: &mut Eval, node: NodeId, concrete: bool, found: &mut Vec<Error>, depth: u32) {
-    if found.len() >= MOST_ERRORS || depth > crate::limits::VALUE_DEPTH {
+    // one level more than a value has: what is too deep says so itself
+    if found.len() >= MOST_ERRORS || depth > crate::limits::VALUE_DEPTH + 1 {
         return;
     }
     let mut node = eval.deref(node);

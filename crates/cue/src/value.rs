@@ -201,10 +201,6 @@ impl Value {
         Self::number(Number::int(n))
     }
 
-    pub(crate) fn error(code: Code, message: impl Into<String>) -> Self {
-        Self::Bottom(Arc::new(Bottom::new(code, message)))
-    }
-
     pub(crate) fn bottom(&self) -> Option<&Arc<Bottom>> {
         match self {
             Self::Bottom(b) => Some(b),

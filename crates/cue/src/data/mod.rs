@@ -138,8 +138,8 @@ fn from_node(eval: &mut Eval, node: u32, at: ExprId) -> Result<Data, Arc<Bottom>
         eval.touch_busy(node);
         return Err(Arc::new(bottom));
     }
-    if eval.node(node).depth > crate::limits::VALUE_DEPTH {
-        return Err(eval.bottom(Code::StructuralCycle, "structural cycle", at));
+    if let Some(bottom) = eval.too_deep(node) {
+        return Err(bottom);
     }
     let arcs: Vec<_> = eval.node(node).arcs.iter().collect();
     let shape = eval.node(node).shape;

@@ -5,7 +5,6 @@ use super::work::{Alternatives, Choice, Item, Pending, Task, Waiting, Work, mix}
 use super::{Eval, Frame, UNTAINTED};
 use crate::builtin;
 use crate::error::Code;
-use crate::limits;
 use crate::program::{DeclIr, Ir, Label, StructIr};
 use crate::syntax::ast::{BinaryOp, Constraint};
 use crate::value::{ExprId, Kind, NodeId, Value};
@@ -30,14 +29,11 @@ impl Eval {
             }
             Status::New => {}
         }
-        let deep = self.depth > limits::EVAL_DEPTH || self.node(id).depth > limits::VALUE_DEPTH;
-        if !self.step() || deep {
-            let value = match &self.fatal {
-                Some(b) => Value::Bottom(b.clone()),
-                None => Value::error(Code::StructuralCycle, "structural cycle: nested too deep"),
-            };
+        let refused =
+            if self.step_in(id) && self.may_nest(id, None) { self.too_deep(id) } else { self.fatal.clone() };
+        if let Some(refused) = refused {
             let node = self.node_mut(id);
-            node.value = Some(value);
+            node.value = Some(Value::Bottom(refused));
             node.status = Status::Expanded;
             return;
         }

@@ -15,11 +15,8 @@ use crate::value::{Bottom, BoundOp, ExprId, Kind, NodeId, Value};
 impl Eval {
     /// The value of an expression, disjunctions kept.
     pub(crate) fn eval(&mut self, env: EnvId, expr: ExprId) -> Value {
-        if !self.step() {
+        if !self.step() || !self.may_nest(self.current(), Some(expr)) {
             return self.fatal.clone().map_or_else(Value::top, Value::Bottom);
-        }
-        if self.depth > limits::EVAL_DEPTH {
-            return Value::Bottom(self.bottom(Code::Cycle, "cycle error: evaluation nests too deep", expr));
         }
         self.guarded(|s| s.eval_inner(env, expr))
     }

@@ -131,30 +131,71 @@ impl Eval {
         self.fatal.as_ref()
     }
 
+    /// Ends the evaluation with a limit error at the node being evaluated.
     fn stop(&mut self, message: String) {
-        if self.fatal.is_none() {
-            self.fatal = Some(Arc::new(Bottom::new(Code::Limit, message)));
-        }
+        let node = self.current();
+        self.stop_at(message, node, self.written_at(node));
     }
 
-    /// Counts one step; false when the evaluation must end.
+    /// An expression a node comes from.
+    fn written_at(&self, node: NodeId) -> Option<ExprId> {
+        self.nodes.get(node as usize)?.conjuncts.first().map(|c| c.expr)
+    }
+
+    /// Ends the evaluation with a limit error at an expression that `node` comes from.
+    fn stop_at(&mut self, message: String, node: NodeId, at: Option<ExprId>) {
+        if self.fatal.is_some() {
+            return;
+        }
+        let mut bottom = Bottom::new(Code::Limit, message);
+        bottom.at.extend(at);
+        bottom.node = (node != NO_NODE).then_some(node);
+        self.fatal = Some(Arc::new(bottom));
+    }
+
+    /// Why a node below others without end has no value. Its own path is as long as the limit is wide, so the field it is
+    /// in stands for it.
+    pub(crate) fn too_deep(&self, node: NodeId) -> Option<Arc<Bottom>> {
+        if self.node(node).depth <= limits::VALUE_DEPTH {
+            return None;
+        }
+        let message = format!("values are nested more than {} levels deep", limits::VALUE_DEPTH);
+        let mut bottom = Bottom::new(Code::Limit, message);
+        bottom.at.extend(self.written_at(node));
+        let mut field = node;
+        while self.node(field).depth > 1 {
+            field = self.node(field).parent;
+        }
+        bottom.node = Some(field);
+        Some(Arc::new(bottom))
+    }
+
+    /// Counts one step of the node being evaluated; false when the evaluation must end.
     fn step(&mut self) -> bool {
+        self.step_in(self.current())
+    }
+
+    /// Counts one step of a node; false when the evaluation must end.
+    fn step_in(&mut self, node: NodeId) -> bool {
         self.steps += 1;
         if self.fatal.is_some() {
             return false;
         }
-        if self.steps > self.limits.steps {
-            self.stop(format!("evaluation took more than {} steps", self.limits.steps));
+        let message = if self.steps > self.limits.steps {
+            format!("evaluation took more than {} steps", self.limits.steps)
         } else if self.nodes.len() > self.limits.nodes {
-            self.stop(format!("evaluation made more than {} values", self.limits.nodes));
+            format!("evaluation made more than {} values", self.limits.nodes)
         } else if self.envs.len() > self.limits.nodes.saturating_mul(2)
             || self.program.exprs.len() > (1 << 25)
         {
-            self.stop("evaluation made too many scopes".to_owned());
+            "evaluation made too many scopes".to_owned()
         } else if self.steps.is_multiple_of(1024) && self.limits.cancel.load(Ordering::Relaxed) {
-            self.stop("evaluation was cancelled".to_owned());
-        }
-        self.fatal.is_none()
+            "evaluation was cancelled".to_owned()
+        } else {
+            return true;
+        };
+        self.stop_at(message, node, self.written_at(node));
+        false
     }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {
@@ -322,6 +363,16 @@ impl Eval {
         bottom.at.push(at);
         bottom.node = self.frames.last().map(|f| f.node);
         Arc::new(bottom)
+    }
+
+    /// Whether the recursion may go one level deeper; the evaluation ends where it may not.
+    fn may_nest(&mut self, node: NodeId, at: Option<ExprId>) -> bool {
+        if self.depth <= limits::EVAL_DEPTH {
+            return true;
+        }
+        let message = format!("values depend on one another through more than {} steps", limits::EVAL_DEPTH);
+        self.stop_at(message, node, at.or_else(|| self.written_at(node)));
+        false
     }
 
     /// Runs `inner` with enough stack, within the recursion limit.
