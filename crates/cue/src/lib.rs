@@ -21,8 +21,8 @@
 //! |---|---|
 //! | lexical rules, literals, structs, lists, definitions, closedness, patterns, aliases, `let` | supported |
 //! | unification, disjunctions and defaults, bounds, validators, comprehensions, cycles | supported |
-//! | packages, imports within a module, vendored modules, `@if`, `@tag`, `@embed` | supported |
-//! | registries, other `@extern`, `@tag(var=...)`, tool files | refused or left out |
+//! | packages, imports within a module, vendored modules, `@if`, `@tag` (values of the machine are passed in), `@embed` | supported |
+//! | registries, other `@extern`, tool files | refused or left out |
 //! | `try`, `else`, postfix aliases, `self` | supported in part |
 //! | packages `strings`, `strconv`, `list`, `struct`, `math`, `math/bits`, `regexp`, `net`, `net/url`, `path`, `time`, `uuid`, `html`, `encoding/{json,yaml,toml,csv,base64,hex}`, `crypto/{md5,sha1,sha256,sha512,hmac,ed25519}`, `text/{template,tabwriter}` | supported |
 //! | packages `encoding/openapi`, `tool/...` | unknown: a compile error |

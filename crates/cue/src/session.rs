@@ -1,5 +1,6 @@
 //! The public face of the evaluator: compile sources, look at values.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,20 @@ pub struct Options {
     /// Tags as given with `-t`: `name`, for `@if(name)` and for the short forms of `@tag`, or `name=value`, for
     /// `@tag(name)`. One that nothing takes is an error.
     pub tags: Vec<String>,
+    /// Values of the machine by name, for `@tag(name,var=...)` where no tag was given. Without them such a field is as it is
+    /// written; with them, a name that is not among them is an error. The reference tool knows `now`, `os`, `arch`, `cwd`,
+    /// `username`, `hostname` and `rand`.
+    ///
+    /// ```
+    /// use cue::load::{MemoryLoader, SourceFile};
+    /// use cue::{Data, Options, compile_package};
+    ///
+    /// let files = vec![SourceFile::new("a.cue", "on: string @tag(on,var=os)").unwrap()];
+    /// let variables = Some([("os".to_owned(), Data::String("linux".to_owned()))].into());
+    /// let value = compile_package(files, &MemoryLoader::default(), Options { variables, ..Options::default() }).unwrap();
+    /// assert_eq!(value.to_json().unwrap(), r#"{"on":"linux"}"#);
+    /// ```
+    pub variables: Option<BTreeMap<String, Data>>,
 }
 
 /// A data file, for messages about what is in it.
@@ -85,7 +100,7 @@ pub fn compile_package(
     options: Options,
 ) -> Result<Value, Errors> {
     let mut program = Program::default();
-    let compiled = Compiler::new(loader, &options.tags).main(&mut program, &files);
+    let compiled = Compiler::new(loader, &options).main(&mut program, &files);
     let mut errors = compiled.errors;
     errors.extend(compiled.unknown);
     if !errors.is_empty() {

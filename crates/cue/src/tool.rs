@@ -94,7 +94,7 @@ fn sources(input: &Input) -> Result<Vec<SourceFile>, Errors> {
 /// ```
 pub fn unused_tags(input: &Input, loader: &dyn Loader) -> Result<Vec<String>, Errors> {
     let files = sources(input)?;
-    Ok(Compiler::new(loader, &input.options.tags).main(&mut Program::default(), &files).unused)
+    Ok(Compiler::new(loader, &input.options).main(&mut Program::default(), &files).unused)
 }
 
 /// `cue eval`: the evaluated value as CUE.

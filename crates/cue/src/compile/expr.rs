@@ -270,6 +270,7 @@ impl Compiler<'_, '_> {
         if let Some(import) = self.imports.get(name).copied() {
             return match import {
                 Imported::Package(p) => self.push(Ir::Import(p), span),
+                Imported::Missing => self.broken(format!("package {name:?} was not imported"), span),
                 Imported::Builtin(_) => self.fail(format!("package {name:?} used without a selector"), span),
             };
         }

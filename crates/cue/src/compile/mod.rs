@@ -21,6 +21,8 @@ pub(crate) enum Imported {
     Builtin(u32),
     /// A compiled package, by index into `Program::packages`.
     Package(u32),
+    /// Nothing that was found; the import has its error, and what uses it needs none.
+    Missing,
 }
 
 /// Resolves import paths while a package is compiled.
@@ -126,6 +128,11 @@ impl Compiler<'_, '_> {
         let source = &self.program.sources[self.source as usize];
         let position = Position::locate(&source.name, &source.text, span.start);
         self.errors.push(Error::new(Code::Compile, message.clone()).at(position));
+        self.broken(message, span)
+    }
+
+    /// An error value, without an error of the compilation.
+    fn broken(&mut self, message: String, span: Span) -> ExprId {
         let id = self.push(Ir::Value(Value::Null), span);
         let mut bottom = crate::value::Bottom::new(Code::Eval, message);
         bottom.at.push(id);
@@ -165,6 +172,7 @@ impl Compiler<'_, '_> {
                 self.imports.insert(name, found);
             }
             Err(message) => {
+                self.imports.insert(name, Imported::Missing);
                 self.fail(message, import.span);
             }
         }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crate::eval::{Eval, Limits};
 use crate::load::{Compiler, MemoryLoader, SourceFile};
 use crate::program::Program;
+use crate::session::Options;
 use crate::value::NodeId;
 
 /// The result of one assertion.
@@ -89,7 +90,8 @@ pub fn run_archive(text: &str) -> Report {
     }
     let loader = MemoryLoader(archive.files.clone());
     let mut program = Program::default();
-    let compiled = Compiler::new(&loader, &[]).main(&mut program, &sources);
+    let options = Options::default();
+    let compiled = Compiler::new(&loader, &options).main(&mut program, &sources);
     let mut eval = Eval::new(program, Limits::default());
     let root = eval.package(compiled.package);
     eval.complete(root);

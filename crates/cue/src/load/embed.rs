@@ -203,7 +203,7 @@ fn decode(path: &str, bytes: Vec<u8>, kind: Option<&str>) -> Result<Data, String
 }
 
 /// Data as CUE; unlike in JSON, bytes are bytes.
-fn source(data: &Data) -> String {
+pub(super) fn source(data: &Data) -> String {
     match data {
         Data::Bytes(bytes) => crate::syntax::literal::quote_bytes(bytes),
         Data::String(text) => crate::syntax::literal::quote(text),

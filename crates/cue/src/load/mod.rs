@@ -12,6 +12,7 @@ use crate::builtin;
 use crate::compile::{self, Imported, Unit};
 use crate::error::{Code, Error, Errors};
 use crate::program::{PackageIr, Program};
+use crate::session::Options;
 use crate::syntax::ast::{DeclKind, File};
 use crate::syntax::parse;
 use tags::Tags;
@@ -117,9 +118,9 @@ pub(crate) struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub(crate) fn new(loader: &'a dyn Loader, tags: &'a [String]) -> Self {
+    pub(crate) fn new(loader: &'a dyn Loader, options: &'a Options) -> Self {
         let module = loader.file("cue.mod/module.cue").ok().and_then(|t| module_path(&t)).unwrap_or_default();
-        let tags = Tags::new(tags);
+        let tags = Tags::new(&options.tags, options.variables.as_ref());
         Self { loader, module, tags, done: HashMap::new(), busy: Vec::new(), errors: Vec::new() }
     }
 

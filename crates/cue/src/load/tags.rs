@@ -1,9 +1,11 @@
 //! Tags: `@if(...)`, which chooses files, and `@tag(...)`, which takes values from outside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::SourceFile;
 use super::attributes::{self, Rewrite};
+use super::embed;
+use crate::data::Data;
 use crate::error::{Code, Error};
 use crate::syntax::ast::{
     Attribute, BinaryOp, DeclKind, Expr, ExprKind, Field, File, LiteralKind, Span, UnaryOp,
@@ -13,14 +15,16 @@ use crate::syntax::parser::parse_expr;
 /// The tags an evaluation was given, and which of them something took.
 pub(super) struct Tags<'a> {
     given: &'a [String],
+    /// Values of the machine; none where they are not asked for.
+    variables: Option<&'a BTreeMap<String, Data>>,
     used: BTreeSet<&'a str>,
     /// Names that could have been given, for the hint.
     known: BTreeSet<String>,
 }
 
 impl<'a> Tags<'a> {
-    pub(super) fn new(given: &'a [String]) -> Self {
-        Self { given, used: BTreeSet::new(), known: BTreeSet::new() }
+    pub(super) fn new(given: &'a [String], variables: Option<&'a BTreeMap<String, Data>>) -> Self {
+        Self { given, variables, used: BTreeSet::new(), known: BTreeSet::new() }
     }
 
     /// Whether a file's `@if` lets it take part.
@@ -109,11 +113,14 @@ struct Form {
     name: String,
     short: Vec<String>,
     kind: String,
+    /// The value of the machine it takes when none is given.
+    variable: Option<String>,
 }
 
 impl Form {
     fn of(attribute: &Attribute) -> Result<Self, String> {
-        let mut form = Self { name: String::new(), short: Vec::new(), kind: "string".to_owned() };
+        let mut form =
+            Self { name: String::new(), short: Vec::new(), kind: "string".to_owned(), variable: None };
         let mut seen = BTreeSet::new();
         for (i, (key, value)) in attributes::arguments(attribute)?.into_iter().enumerate() {
             if !key.is_empty() && !seen.insert(key.clone()) {
@@ -123,11 +130,7 @@ impl Form {
                 "" if i == 0 => form.name = value,
                 "short" => form.short = value.split('|').map(|s| s.trim().to_owned()).collect(),
                 "type" => form.kind = value,
-                "var" => {
-                    return Err(
-                        "@tag with var= takes its value from the machine, which is not done here".to_owned()
-                    );
-                }
+                "var" => form.variable = Some(value),
                 _ => return Err(format!("@tag has an argument it does not know: {key}{value}")),
             }
         }
@@ -185,19 +188,38 @@ struct Injection<'s, 'a> {
 
 impl Injection<'_, '_> {
     fn given(&self, attribute: &Attribute) -> bool {
-        Form::of(attribute).map_or(true, |form| self.tags.given.iter().any(|tag| form.value(tag).is_some()))
+        Form::of(attribute).map_or(true, |form| {
+            let variable = self.tags.variables.is_some() && form.variable.is_some();
+            variable || self.tags.given.iter().any(|tag| form.value(tag).is_some())
+        })
     }
 
     fn inject(&mut self, field: &mut Field, attribute: &Attribute) -> Result<(), String> {
         let form = Form::of(attribute)?;
+        let mut found = false;
         for tag in self.tags.given {
             let Some(value) = form.value(tag) else { continue };
+            found = true;
             self.tags.used.insert(tag);
             attributes::conjoin(&mut field.value, form.expr(value, attribute.span)?);
+        }
+        if !found && let Some(value) = self.variable(&form)? {
+            let mut value = parse_expr("@tag", &embed::source(value)).map_err(|e| e.to_string())?;
+            attributes::place_at(&mut value, attribute.span);
+            attributes::conjoin(&mut field.value, value);
         }
         self.tags.known.extend(form.short.iter().cloned());
         self.tags.known.insert(form.name + "=");
         Ok(())
+    }
+
+    /// The value of the machine that a tag names, where those are asked for.
+    fn variable(&self, form: &Form) -> Result<Option<&Data>, String> {
+        let (Some(name), Some(variables)) = (&form.variable, self.tags.variables) else { return Ok(None) };
+        variables.get(name).map(Some).ok_or_else(|| {
+            let known: Vec<&str> = variables.keys().map(String::as_str).collect();
+            format!("@tag names the variable {name:?}, which is not among: {}", known.join(", "))
+        })
     }
 }
 
