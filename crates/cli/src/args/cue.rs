@@ -35,6 +35,10 @@ pub struct InputArgs {
     /// Inject a value into `@tag(KEY)`, or switch `@if(TAG)` on
     #[arg(short = 't', long = "inject", value_name = "KEY=VALUE")]
     pub tags: Vec<String>,
+    /// Let `@tag(KEY,var=NAME)` take the machine's now, os, arch, cwd, username, hostname and rand, where no value is
+    /// injected
+    #[arg(short = 'T', long)]
+    pub inject_vars: bool,
     /// Name of the package, where a directory holds several
     #[arg(short, long, value_name = "NAME")]
     pub package: Option<String>,

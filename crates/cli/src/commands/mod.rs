@@ -53,7 +53,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Policy(PolicyCommand::List) => policy::list(ui, &here()?),
         Command::Journal(JournalCommand::Verify(args)) => proof::check(ui, world, &cli.global, args),
         Command::Journal(command) => journal_command(ui, world, &here()?, command),
-        Command::Cue(command) => cue::cue(ui, command),
+        Command::Cue(command) => cue::cue(ui, world, command),
         Command::Status => status::status(ui, world, &here()?),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
         Command::Explain { code } => explain::explain(ui, code.as_deref()),

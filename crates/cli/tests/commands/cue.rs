@@ -13,6 +13,7 @@ trials!(
     cue_answers_go_to_files_whole_or_not_at_all,
     cue_reads_nothing_outside_of_its_module,
     cue_tags_set_fields_and_choose_files,
+    cue_tags_take_values_of_the_machine,
     cue_embeds_files_of_the_module,
 );
 
@@ -187,6 +188,39 @@ fn cue_tags_set_fields_and_choose_files() {
     assert_eq!(sandbox.run(&["cue", "eval", "./ports", "-t", "staging"]).exit, 2);
     assert_eq!(sandbox.run(&["cue", "eval", "./ports", "-t", "count=many"]).exit, 2);
     sandbox.snapshot("cue-tags");
+}
+
+fn cue_tags_take_values_of_the_machine() {
+    let mut sandbox = Sandbox::new();
+    sandbox.write(
+        "machine.cue",
+        "package machine\n\nnow: string @tag(now,var=now)\nuser: *\"nobody\" | string @tag(user,var=username)\n\
+         os: string @tag(os,var=os)\narch: string @tag(arch,var=arch)\ncwd: string @tag(cwd,var=cwd)\n\
+         host: string @tag(host,var=hostname)\nn: int & >=0 & <1<<128 @tag(n,var=rand)\n\
+         same: int @tag(m,var=rand)\n"
+            .replace("1<<128", "340282366920938463463374607431768211456")
+            .as_str(),
+    );
+    let said = sandbox.run(&["cue", "export", "--inject-vars"]);
+    assert_eq!(said.exit, 0, "{}", said.stderr);
+    let said = said.json();
+    assert!(said["now"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(said["user"], "maria");
+    let directory = sandbox.root().canonicalize().unwrap();
+    assert_eq!((said["os"].as_str(), said["cwd"].as_str()), (Some("linux"), directory.to_str()));
+    assert!(["amd64", "arm64"].contains(&said["arch"].as_str().unwrap()));
+    assert_eq!(said["host"].as_str(), rustix::system::uname().nodename().to_str().ok());
+    assert_eq!(said["n"], said["same"], "one evaluation has one value");
+    let given = sandbox.run(&["cue", "export", "-T", "-t", "now=then", "-e", "now", "--out", "text"]);
+    assert_eq!(given.stdout, "then");
+    assert_eq!(sandbox.run(&["cue", "export", "-e", "user"]).json(), "nobody", "only where it is asked for");
+    assert_eq!(sandbox.run(&["cue", "vet", "-c"]).exit, 1);
+    assert_eq!(sandbox.run(&["cue", "vet", "-c", "-T"]).exit, 0);
+    sandbox.write("machine.cue", "package machine\n\nnow: string @tag(now,var=clock)\n");
+    assert_eq!(sandbox.run(&["cue", "eval"]).exit, 0);
+    let unknown = sandbox.run(&["cue", "eval", "-T"]);
+    assert_eq!(unknown.exit, 2);
+    assert!(unknown.stderr.contains("machine.cue:3:13"), "{}", unknown.stderr);
 }
 
 fn cue_embeds_files_of_the_module() {

@@ -1,6 +1,7 @@
 //! `cue`: evaluate, export, check and format CUE.
 
 mod files;
+mod machine;
 mod sources;
 
 use cue::export::CueOptions;
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::args::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, InputArgs, VetArgs};
 use crate::report::{Answer, Report};
 use crate::ui::Ui;
+use crate::world::World;
 use files::Output;
 use sources::{Instance, Named, instances};
 
@@ -19,19 +21,19 @@ use sources::{Instance, Named, instances};
 const SEPARATOR: &str = "// ---\n";
 
 /// Carries out one of the commands.
-pub(super) fn cue(ui: &mut Ui, command: &CueCommand) -> Answer {
+pub(super) fn cue(ui: &mut Ui, world: &World, command: &CueCommand) -> Answer {
     match command {
-        CueCommand::Eval(args) => eval(ui, args),
-        CueCommand::Export(args) => export(ui, args),
-        CueCommand::Vet(args) => vet(ui, args),
+        CueCommand::Eval(args) => eval(ui, world, args),
+        CueCommand::Export(args) => export(ui, world, args),
+        CueCommand::Vet(args) => vet(ui, world, args),
         CueCommand::Fmt(args) => files::fmt(ui, args),
-        CueCommand::Def(args) => def(ui, args),
+        CueCommand::Def(args) => def(ui, world, args),
         CueCommand::Import(args) => files::import(ui, args),
         CueCommand::Std { package } => standard(ui, package.as_deref()),
     }
 }
 
-fn eval(ui: &mut Ui, args: &EvalArgs) -> Answer {
+fn eval(ui: &mut Ui, world: &World, args: &EvalArgs) -> Answer {
     let output = Output::new(ui, args.outfile.as_deref(), args.force, args.out.as_deref(), Encoding::Cue)?;
     let options = CueOptions {
         hidden: args.all || args.show_hidden,
@@ -39,7 +41,7 @@ fn eval(ui: &mut Ui, args: &EvalArgs) -> Answer {
         ..CueOptions::eval()
     };
     let mut out = Vec::new();
-    for value in values(&args.input, &args.expressions, args.schema.as_deref())? {
+    for value in values(world, &args.input, &args.expressions, args.schema.as_deref())? {
         value.check(args.concrete)?;
         out.push(match output.encoding {
             Encoding::Cue => value.said(value.value.to_cue(options))?,
@@ -49,19 +51,19 @@ fn eval(ui: &mut Ui, args: &EvalArgs) -> Answer {
     output.write(ui, &join(&out, output.encoding))
 }
 
-fn export(ui: &mut Ui, args: &ExportCueArgs) -> Answer {
+fn export(ui: &mut Ui, world: &World, args: &ExportCueArgs) -> Answer {
     let output = Output::new(ui, args.outfile.as_deref(), args.force, args.out.as_deref(), Encoding::Json)?;
     let mut out = Vec::new();
-    for value in values(&args.input, &args.expressions, args.schema.as_deref())? {
+    for value in values(world, &args.input, &args.expressions, args.schema.as_deref())? {
         out.push(value.said(tool::encode(&value.value, output.encoding))?);
     }
     output.write(ui, &join(&out, output.encoding))
 }
 
-fn def(ui: &mut Ui, args: &DefArgs) -> Answer {
+fn def(ui: &mut Ui, world: &World, args: &DefArgs) -> Answer {
     let output = Output::new(ui, args.outfile.as_deref(), args.force, Some("cue"), Encoding::Cue)?;
     let mut out = Vec::new();
-    for value in values(&args.input, &args.expressions, None)? {
+    for value in values(world, &args.input, &args.expressions, None)? {
         out.push(value.said(value.value.to_cue(CueOptions::all()))?);
     }
     output.write(ui, &join(&out, Encoding::Cue))
@@ -93,13 +95,17 @@ impl Sourced {
 
 /// Evaluates every package, with its data files unified (each document of them is a value of its own), and picks the
 /// expressions.
-fn values(args: &InputArgs, expressions: &[String], schema: Option<&str>) -> Result<Vec<Sourced>, Report> {
+fn values(
+    world: &World,
+    args: &InputArgs,
+    expressions: &[String],
+    schema: Option<&str>,
+) -> Result<Vec<Sourced>, Report> {
     let mut out = Vec::new();
     let instances = instances(args)?;
-    let tags = tags(&instances, args)?;
-    for (instance, tags) in instances.into_iter().zip(tags) {
+    for (instance, options) in instances.iter().zip(options(world, &instances, args)?) {
         let sources = [instance.files.clone(), instance.data.clone()].concat();
-        let values = evaluated(&instance, tags, expressions, schema)
+        let values = evaluated(instance, options, expressions, schema)
             .map_err(|errors| failed("the value cannot be made", &errors, &sources))?;
         out.extend(values.into_iter().map(|value| Sourced { value, sources: sources.clone() }));
     }
@@ -108,11 +114,11 @@ fn values(args: &InputArgs, expressions: &[String], schema: Option<&str>) -> Res
 
 fn evaluated(
     instance: &Instance,
-    tags: Vec<String>,
+    options: Options,
     expressions: &[String],
     schema: Option<&str>,
 ) -> Result<Vec<Value>, Errors> {
-    let package = tool::load(&input(instance, tags), &instance.module)?;
+    let package = tool::load(&input(instance, options), &instance.module)?;
     let mut values = vec![match schema {
         Some(schema) => package.eval_expr(schema)?,
         None => package,
@@ -128,14 +134,21 @@ fn evaluated(
     values.iter().flat_map(|value| expressions.iter().map(|expression| value.eval_expr(expression))).collect()
 }
 
-fn input(instance: &Instance, tags: Vec<String>) -> Input {
+fn input(instance: &Instance, options: Options) -> Input {
     let files = if instance.files.is_empty() && !instance.data.is_empty() {
         // data alone is a value of its own
         vec![("data.cue".to_owned(), "_".to_owned())]
     } else {
         instance.files.clone()
     };
-    Input { files, expr: None, options: Options { tags, ..Options::default() } }
+    Input { files, expr: None, options }
+}
+
+/// What each package is told.
+fn options(world: &World, instances: &[Instance], args: &InputArgs) -> Result<Vec<Options>, Report> {
+    let variables = args.inject_vars.then(|| machine::variables(world));
+    let tags = tags(instances, args)?.into_iter();
+    Ok(tags.map(|tags| Options { tags, variables: variables.clone(), ..Options::default() }).collect())
 }
 
 /// The tags that go to each package: all of them where there is one, else those it takes; one that none takes is refused.
@@ -145,8 +158,11 @@ fn tags(instances: &[Instance], args: &InputArgs) -> Result<Vec<Vec<String>>, Re
     }
     let mut taken = Vec::new();
     for instance in instances {
-        let unused = tool::unused_tags(&input(instance, args.tags.clone()), &instance.module)
-            .map_err(|errors| failed("the package cannot be read", &errors, &instance.files))?;
+        let unused = tool::unused_tags(
+            &input(instance, Options { tags: args.tags.clone(), ..Options::default() }),
+            &instance.module,
+        )
+        .map_err(|errors| failed("the package cannot be read", &errors, &instance.files))?;
         taken.push(args.tags.iter().filter(|tag| !unused.contains(tag)).cloned().collect::<Vec<_>>());
     }
     match args.tags.iter().find(|tag| !taken.iter().flatten().any(|used| used == *tag)) {
@@ -158,12 +174,11 @@ fn tags(instances: &[Instance], args: &InputArgs) -> Result<Vec<Vec<String>>, Re
     }
 }
 
-fn vet(ui: &mut Ui, args: &VetArgs) -> Answer {
+fn vet(ui: &mut Ui, world: &World, args: &VetArgs) -> Answer {
     let instances = instances(&args.input)?;
-    let tags = tags(&instances, &args.input)?;
-    for (instance, tags) in instances.into_iter().zip(tags) {
+    for (instance, options) in instances.iter().zip(options(world, &instances, &args.input)?) {
         let sources = [instance.files.clone(), instance.data.clone()].concat();
-        let input = input(&instance, tags);
+        let input = input(instance, options);
         tool::vet(&input, &instance.data, args.schema.as_deref(), args.concrete, &instance.module)
             .map_err(|errors| failed("the values are not what they must be", &errors, &sources))?;
     }
