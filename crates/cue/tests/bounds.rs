@@ -58,4 +58,8 @@ fn what_is_within_the_limits_is_not_refused() {
 fn a_cycle_is_a_cycle_and_no_limit() {
     let errors = cue::compile("t.cue", "a: {b: a}").unwrap().validate(true).unwrap_err();
     assert_eq!(errors.code(), Some(Code::StructuralCycle));
+    // through an operand that is a struct of its own, level by level
+    let hidden = "f: {in: number, out: (f & {\"in\": in - 1}).out}\nx: (f & {in: 3}).out";
+    let errors = cue::compile("t.cue", hidden).unwrap().validate(true).unwrap_err();
+    assert!(errors.0.iter().any(|error| error.code == Code::StructuralCycle), "{errors}");
 }

@@ -20,7 +20,7 @@ mod scalar;
 mod sharing;
 mod work;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -153,19 +153,27 @@ impl Eval {
         self.fatal = Some(Arc::new(bottom));
     }
 
-    /// Why a node below others without end has no value. Its own path is as long as the limit is wide, so the field it is
-    /// in stands for it.
+    /// Why a node that is too far below the root has no value: an expression that is below itself makes such nodes without
+    /// end, and is a cycle that nothing saw before; anything else is only too deep. The node's own path is as long as the
+    /// limit is wide, so the field it is in stands for it.
     pub(crate) fn too_deep(&self, node: NodeId) -> Option<Arc<Bottom>> {
         if self.node(node).depth <= limits::VALUE_DEPTH {
             return None;
         }
-        let message = format!("values are nested more than {} levels deep", limits::VALUE_DEPTH);
-        let mut bottom = Bottom::new(Code::Limit, message);
-        bottom.at.extend(self.written_at(node));
-        let mut field = node;
+        let (mut field, mut seen, mut repeated) = (node, HashSet::new(), false);
         while self.node(field).depth > 1 {
             field = self.node(field).parent;
+            repeated |= self.written_at(field).is_some_and(|written| !seen.insert(written));
         }
+        let mut bottom = if repeated {
+            Bottom::new(Code::StructuralCycle, "structural cycle")
+        } else {
+            Bottom::new(
+                Code::Limit,
+                format!("values are nested more than {} levels deep", limits::VALUE_DEPTH),
+            )
+        };
+        bottom.at.extend(self.written_at(node));
         bottom.node = Some(field);
         Some(Arc::new(bottom))
     }
