@@ -26,7 +26,7 @@ impl Parser<'_> {
             self.bump();
             let name = self.ident()?;
             if name.name == "_" || name.name.starts_with('#') {
-                return Err(Fail { message: format!("invalid package name {}", name.name), span: name.span });
+                return Err(Fail::new(format!("invalid package name {}", name.name), name.span));
             }
             file.package = Some(name);
             file.package_comments.line = self.line_comment();
@@ -73,7 +73,19 @@ impl Parser<'_> {
             self.at += 1;
             return Ok(());
         }
-        self.fail("operand or end of declaration (',' or newline)")
+        self.fail("operand or end of declaration (',' or newline)").map_err(|fail| self.side_by_side(fail))
+    }
+
+    /// `kind "name": {` and `kind "name" {`, which other languages of configuration have.
+    fn side_by_side(&self, mut fail: Fail) -> Fail {
+        let before = self.at.checked_sub(1).and_then(|at| self.lexed.tokens.get(at));
+        let Some(first) = before.filter(|token| token.kind == Kind::Ident) else { return fail };
+        if self.kind() == Kind::Str && matches!(self.kind_at(1), Kind::Colon | Kind::LBrace) {
+            let (first, second) = (self.slice(first.span), self.slice(self.span()));
+            fail.message = format!("expected ':' between the labels {first} and {second}");
+            fail.hint = Some(format!("a field in a field is written {first}: {second}: {{...}}"));
+        }
+        fail
     }
 
     fn decl(&mut self) -> Parsed<DeclKind> {
@@ -139,8 +151,8 @@ impl Parser<'_> {
     }
 
     fn decode(&self, span: Span) -> Parsed<String> {
-        let bytes = literal::unquote(self.slice(span)).map_err(|message| Fail { message, span })?;
-        String::from_utf8(bytes).map_err(|_| Fail { message: "label is not valid UTF-8".to_owned(), span })
+        let bytes = literal::unquote(self.slice(span)).map_err(|message| Fail::new(message, span))?;
+        String::from_utf8(bytes).map_err(|_| Fail::new("label is not valid UTF-8", span))
     }
 
     pub(super) fn attribute(&mut self) -> Attribute {
@@ -288,10 +300,7 @@ impl Parser<'_> {
             self.bump();
         }
         let expr = if self.comprehension_ahead() {
-            return Err(Fail {
-                message: "comprehension values not allowed in this position".to_owned(),
-                span: self.span(),
-            });
+            return Err(Fail::new("comprehension values not allowed in this position", self.span()));
         } else {
             self.expr()?
         };

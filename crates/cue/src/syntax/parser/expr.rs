@@ -207,7 +207,7 @@ impl Parser<'_> {
             Kind::Int => LiteralKind::Int,
             Kind::Float => LiteralKind::Float,
             _ => {
-                literal::check(text).map_err(|message| Fail { message, span: token.span })?;
+                literal::check(text).map_err(|message| Fail::new(message, token.span))?;
                 LiteralKind::Str
             }
         };
@@ -238,7 +238,7 @@ impl Parser<'_> {
         }
         let span = self.since(start);
         let raw: Vec<&str> = parts.iter().map(Text::as_str).collect();
-        literal::unquote_parts(&raw).map_err(|message| Fail { message, span })?;
+        literal::unquote_parts(&raw).map_err(|message| Fail::new(message, span))?;
         Ok(Expr { kind: ExprKind::Interpolation(Box::new(Interpolation { parts, exprs, span })), span })
     }
 

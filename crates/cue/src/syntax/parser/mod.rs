@@ -35,7 +35,11 @@ pub fn parse(name: &str, text: &str) -> Result<File, Errors> {
     let lexed = lexer::lex(text).map_err(|e| fail(e.message, e.span))?;
     let shared = ArcStr::from(text);
     let mut parser = Parser::new(&shared, &lexed);
-    let mut file = parser.file().map_err(|e| fail(e.message, e.span))?;
+    let mut file = parser.file().map_err(|e| {
+        let mut errors = fail(e.message, e.span);
+        errors.0.iter_mut().for_each(|error| error.hint.clone_from(&e.hint));
+        errors
+    })?;
     name.clone_into(&mut file.name);
     Ok(file)
 }
@@ -63,6 +67,14 @@ pub(crate) fn parse_expr(name: &str, text: &str) -> Result<Expr, Errors> {
 pub(super) struct Fail {
     pub(super) message: String,
     pub(super) span: Span,
+    /// How it was probably meant.
+    pub(super) hint: Option<String>,
+}
+
+impl Fail {
+    pub(super) fn new(message: impl Into<String>, span: Span) -> Self {
+        Self { message: message.into(), span, hint: None }
+    }
 }
 
 type Parsed<T> = Result<T, Fail>;
@@ -141,7 +153,7 @@ impl<'a> Parser<'a> {
     }
 
     fn fail<T>(&self, want: &str) -> Parsed<T> {
-        Err(Fail { message: format!("expected {want}, found {}", self.found()), span: self.span() })
+        Err(Fail::new(format!("expected {want}, found {}", self.found()), self.span()))
     }
 
     fn expect(&mut self, kind: Kind, want: &str) -> Parsed<Token> {
@@ -163,10 +175,8 @@ impl<'a> Parser<'a> {
     /// Runs `inner` one level deeper, within the nesting limit.
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= limits::SYNTAX_DEPTH {
-            return Err(Fail {
-                message: format!("nested more than {} levels deep", limits::SYNTAX_DEPTH),
-                span: self.span(),
-            });
+            let message = format!("nested more than {} levels deep", limits::SYNTAX_DEPTH);
+            return Err(Fail::new(message, self.span()));
         }
         self.depth += 1;
         let result = stacker::maybe_grow(limits::RED_ZONE, limits::STACK_CHUNK, || inner(self));
