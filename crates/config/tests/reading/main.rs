@@ -3,6 +3,7 @@
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "CUE file names are lower case")]
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "short texts")]
 
+mod documentation;
 mod environments;
 mod explain;
 mod facts;
