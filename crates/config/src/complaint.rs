@@ -28,7 +28,7 @@ fn diagnostic(error: &cue::Error, added: &Synthetic) -> Diagnostic {
     let first = Location { path, ..places.next().unwrap_or_default() };
     let mut one = Diagnostic::error(code_of(error.code), error.message.clone(), first);
     one.related = places.collect();
-    one.hint = error.hint.clone().or_else(|| hint(error));
+    one.hint = error.hint.clone().or_else(|| hint(error)).or_else(|| overridden(error, added));
     one
 }
 
@@ -53,6 +53,15 @@ fn code_of(code: cue::Code) -> &'static Code {
         cue::Code::Compile => codes::REFERENCE,
         cue::Code::Limit => codes::LIMIT,
     }
+}
+
+/// Two values, one of which was given from outside.
+fn overridden(error: &cue::Error, added: &Synthetic) -> Option<String> {
+    let given = |at: &Position| added.origin(&at.file, at.line).is_some();
+    let name =
+        error.path.strip_prefix("variables.").or_else(|| error.path.strip_prefix("workspace.variables."))?;
+    (error.code == cue::Code::Eval && error.positions.iter().any(given))
+        .then(|| format!("what may be overridden is a type with a default: `{name}: int | *3`, for example"))
 }
 
 /// Mistakes that are made often enough to be answered.

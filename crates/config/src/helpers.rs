@@ -72,7 +72,7 @@ impl Helpers<'_> {
             found.object(given, &path)?;
             match value::plain(given) {
                 Some(Json::Object(given)) => inputs = given,
-                _ => found.wrong(given, &path, "text, numbers, true, false, lists or objects"),
+                _ => found.wrong(given, &path, value::PLAIN),
             }
         }
         let (script, spot) = match (get(fields, "script"), get(fields, "file")) {

@@ -4,6 +4,10 @@
 pub const FILES_MAX: usize = 10_000;
 /// Most bytes of all source files together.
 pub const SOURCE_BYTES_MAX: usize = 256 << 20;
+/// Most steps of one evaluation of the package.
+pub const CUE_STEPS_MAX: u64 = 400_000_000;
+/// Most values that evaluating the package makes: enough for some hundred thousand resources.
+pub const CUE_VALUES_MAX: usize = 10_000_000;
 /// Most resources.
 pub const RESOURCES_MAX: usize = 500_000;
 /// Most hosts.

@@ -126,7 +126,12 @@ impl<'s> Package<'s> {
         let complain = |errors: cue::Errors| complaint::diagnostics(&errors, added);
         let mut files = self.files.clone();
         files.extend(added.file().map_err(complain)?);
-        let options = cue::Options { tags: self.tags.clone(), ..cue::Options::default() };
+        let limits = cue::Limits {
+            steps: limits::CUE_STEPS_MAX,
+            nodes: limits::CUE_VALUES_MAX,
+            ..cue::Limits::default()
+        };
+        let options = cue::Options { tags: self.tags.clone(), limits };
         cue::compile_package(files, &self.imports, options).map_err(complain)
     }
 }
@@ -310,8 +315,7 @@ impl Reading<'_> {
             if let Some(value) = read::value::plain(field) {
                 project.variables.insert(name.to_string(), value);
             } else {
-                let wanted = "text, numbers, true, false, lists or objects";
-                self.found.wrong(field, &path.field(name), wanted);
+                self.found.wrong(field, &path.field(name), read::value::PLAIN);
             }
         }
     }

@@ -175,6 +175,9 @@ pub(crate) fn number(number: &cue::Number) -> Option<Number> {
     Number::from_f64(number.to_f64())
 }
 
+/// What [`plain`] takes, in words.
+pub(crate) const PLAIN: &str = "text, numbers of 64 bits, true, false, lists or objects";
+
 /// Plain data as JSON, references and all; for variables and what helpers are given.
 pub(crate) fn plain(value: &Located) -> Option<Value> {
     Some(match &value.data {

@@ -95,6 +95,12 @@ fn wrong_environments_and_variables_are_refused_by_name() {
         assert!(places.iter().any(|file| file == "site.cue"), "{value}: {}", said(&errors));
         assert!(!said(&errors).contains("<added>"), "{}", said(&errors));
     }
+    let fixed = read("variables: n: 3", &Options::default().with_variable("n", "4")).unwrap_err();
+    assert!(fixed[0].hint.as_ref().unwrap().contains("with a default"), "{}", said(&fixed));
+    assert_eq!((fixed[0].location.file.as_str(), fixed[0].related[0].file.as_str()), ("site.cue", "--var n"));
+    let bytes = read("environments: dev: variables: b: 'x'\nvariables: b: _", &dev()).unwrap_err();
+    assert_eq!((bytes[0].code.id, bytes[0].location.line), ("E1002", 1));
+
     let missing = read("variables: size: int", &Options::default()).unwrap_err();
     assert_eq!((missing[0].code.id, missing[0].location.line), ("E1004", 1));
     assert!(missing[0].hint.as_ref().unwrap().contains("--var size=VALUE"), "{}", said(&missing));
