@@ -44,12 +44,11 @@ pub(crate) const FIELDS: [&str; 10] = [
 /// # Errors
 /// Everything that is wrong, up to [`limits::DIAGNOSTICS_MAX`], each with file, line, column and path.
 pub fn load(sources: &Sources, options: &Options<'_>) -> Result<Project, Vec<Diagnostic>> {
-    let package = Package::parse(sources, options)?;
-    let (root, added) = package.prepared(options)?;
+    let (root, added) = Package::new(sources, options)?.prepared(options)?;
     root.validate(false).map_err(|errors| complaint::diagnostics(&errors, &added))?;
     let forms = Forms::new(options.schemas);
     let mut found = Findings::default();
-    let files = package.files.len();
+    let files = sources.files.len();
     let mut project =
         Reading { root: &root, added: &added, forms: &forms, files, found: &mut found }.project();
     if found.errors.is_empty()
@@ -67,25 +66,28 @@ pub fn load(sources: &Sources, options: &Options<'_>) -> Result<Project, Vec<Dia
     Ok(project)
 }
 
-/// The parsed files of the package.
-pub(crate) struct Package<'s> {
-    files: Vec<SourceFile>,
-    imports: Imports<'s>,
+/// The files of the package.
+struct Package<'s> {
     sources: &'s Sources,
+    imports: Imports<'s>,
     tags: Vec<String>,
 }
 
 impl<'s> Package<'s> {
-    fn parse(sources: &'s Sources, options: &Options<'_>) -> Result<Self, Vec<Diagnostic>> {
+    fn new(sources: &'s Sources, options: &Options<'_>) -> Result<Self, Vec<Diagnostic>> {
         let bytes: usize = sources.files.iter().map(|(_, text)| text.len()).sum();
         if sources.files.len() > limits::FILES_MAX || bytes > limits::SOURCE_BYTES_MAX {
             let (files, most) = (limits::FILES_MAX, limits::SOURCE_BYTES_MAX);
             let message = format!("the configuration has more than {files} files or {most} bytes");
             return Err(vec![Diagnostic::error(code::LIMIT, message, Location::default())]);
         }
+        Ok(Self { sources, imports: Imports(&*sources.imports), tags: options.tags.clone() })
+    }
+
+    fn parse(&self) -> Result<Vec<SourceFile>, Vec<Diagnostic>> {
         let mut files = Vec::new();
         let mut errors = Vec::new();
-        for (name, text) in &sources.files {
+        for (name, text) in &self.sources.files {
             match SourceFile::new(name, text) {
                 Ok(file) => files.push(file),
                 Err(more) => errors.extend(complaint::diagnostics(&more, &Synthetic::default())),
@@ -94,15 +96,12 @@ impl<'s> Package<'s> {
         if errors.is_empty() {
             errors.extend(other_package(&files));
         }
-        if !errors.is_empty() {
-            errors.truncate(limits::DIAGNOSTICS_MAX);
-            return Err(errors);
-        }
-        let imports = Imports(&*sources.imports);
-        Ok(Self { files, imports, sources, tags: options.tags.clone() })
+        errors.truncate(limits::DIAGNOSTICS_MAX);
+        if errors.is_empty() { Ok(files) } else { Err(errors) }
     }
 
-    /// The package with everything added that has to be known before it means something.
+    /// The package with everything added that has to be known before it means something. Nothing but what that takes is
+    /// evaluated on the way; where nothing is to be added, it is compiled once.
     fn prepared(&self, options: &Options<'_>) -> Result<(cue::Value, Synthetic), Vec<Diagnostic>> {
         let mut added = Synthetic::default();
         variables::name_environment(options, &mut added);
@@ -124,7 +123,7 @@ impl<'s> Package<'s> {
 
     fn compile(&self, added: &Synthetic) -> Result<cue::Value, Vec<Diagnostic>> {
         let complain = |errors: cue::Errors| complaint::diagnostics(&errors, added);
-        let mut files = self.files.clone();
+        let mut files = self.parse()?;
         files.extend(added.file().map_err(complain)?);
         let limits = cue::Limits {
             steps: limits::CUE_STEPS_MAX,

@@ -69,17 +69,15 @@ fn of_environment(
                 continue;
             }
             match member.located() {
-                Ok(located) => match value::plain(&located) {
-                    Some(json) => {
+                Ok(located) => {
+                    if let Some(json) = value::plain(&located) {
                         let why = format!("environment {name}");
                         added.add(&[part, &member_name], &json, located.spot, why);
-                    }
-                    None => {
+                    } else {
                         let path = Path::Root.field("environments");
                         found.wrong(&located, &path.field(name), value::PLAIN);
                     }
-                },
-                // said again, and better, when everything is evaluated
+                }
                 Err(errors) => found.errors.extend(crate::complaint::diagnostics(&errors, added)),
             }
         }

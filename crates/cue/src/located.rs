@@ -180,8 +180,8 @@ impl Reader<'_> {
             Inner::Null => LocatedData::Null,
             Inner::Bool(value) => LocatedData::Bool(value),
             Inner::Number(value) => LocatedData::Number((*value).clone()),
-            Inner::String(value) => LocatedData::String(value.to_string().into()),
-            Inner::Bytes(value) => LocatedData::Bytes(value.to_vec().into()),
+            Inner::String(value) => LocatedData::String(value),
+            Inner::Bytes(value) => LocatedData::Bytes(value),
             Inner::Node(inner) => {
                 let inner = self.eval.deref(inner);
                 return stacker::maybe_grow(crate::limits::RED_ZONE, crate::limits::STACK_CHUNK, || {
