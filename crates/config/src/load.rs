@@ -130,7 +130,7 @@ impl<'s> Package<'s> {
             nodes: limits::CUE_VALUES_MAX,
             ..cue::Limits::default()
         };
-        let options = cue::Options { tags: self.tags.clone(), limits };
+        let options = cue::Options { tags: self.tags.clone(), limits, ..cue::Options::default() };
         cue::compile_package(files, &self.imports, options).map_err(complain)
     }
 }
