@@ -15,9 +15,10 @@ const DIGESTS: &str = "guests/components/DIGESTS";
 const BUILT_BY: &str = "# built by ";
 
 /// The guests that are built: package, and where its component goes. `{version}` is that of the package.
-const GUESTS: [(&str, &str); 3] = [
+const GUESTS: [(&str, &str); 4] = [
     ("echo", "guests/components/echo-{version}.wasm"),
     ("http-fetch", "guests/components/http-fetch-{version}.wasm"),
+    ("linux-file", "guests/components/linux-file-{version}.wasm"),
     ("probe", "crates/sandbox/tests/guests/probe.wasm"),
 ];
 

@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+mod carrier;
 mod error;
 mod host;
 mod known_hosts;
@@ -37,6 +38,7 @@ mod system;
 mod target;
 mod upload;
 
+pub use carrier::{Carrier, grants};
 pub use error::RemoteError;
 pub use host::{Credential, Host, NewKeys};
 pub use pool::{Permit, Pool};

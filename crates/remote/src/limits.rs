@@ -44,3 +44,9 @@ pub const RUNNER_MAX: u64 = 128 << 20;
 pub const PER_HOST: usize = 4;
 /// Sessions in all when nothing else is said.
 pub const OVERALL: usize = 64;
+/// Commands of one batch when providers ask: half of what a runner takes, so that answers and new commands overlap.
+pub const BATCH_MAX: usize = 5000;
+/// How long looking at one thing may take on a target.
+pub const LOOK_TIMEOUT: Duration = Duration::from_mins(2);
+/// How long changing one file may take on a target; a large one is sent meanwhile.
+pub const OP_TIMEOUT: Duration = Duration::from_hours(1);

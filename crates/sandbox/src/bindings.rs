@@ -15,3 +15,12 @@ wasmtime::component::bindgen!({
     imports: { default: async | trappable },
     exports: { default: async },
 });
+
+/// Types generated from `wit/provider`.
+pub(crate) mod providing {
+    wasmtime::component::bindgen!({
+        path: "../../wit/provider",
+        world: "provider",
+        exports: { default: async },
+    });
+}

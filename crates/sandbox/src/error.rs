@@ -61,6 +61,14 @@ pub enum SandboxError {
         /// The first such import.
         import: String,
     },
+    /// A provider imports something, and so could see or do something by itself.
+    #[error("provider {digest} imports `{import}`; a provider must import nothing")]
+    ProviderImports {
+        /// Which.
+        digest: Digest,
+        /// The first import.
+        import: String,
+    },
     /// The bytes are not those that were pinned.
     #[error("the component's digest is {actual}, but {expected} is pinned")]
     DigestMismatch {
@@ -203,9 +211,10 @@ impl Coded for SandboxError {
     fn code(&self) -> &'static Code {
         use code::sandbox as c;
         match self {
-            Self::BadComponent { .. } | Self::UnknownImport { .. } | Self::Unreadable { .. } => {
-                c::BAD_COMPONENT
-            }
+            Self::BadComponent { .. }
+            | Self::UnknownImport { .. }
+            | Self::ProviderImports { .. }
+            | Self::Unreadable { .. } => c::BAD_COMPONENT,
             Self::DigestMismatch { .. } => c::DIGEST_MISMATCH,
             Self::MissingCapability { .. } => c::MISSING_CAPABILITY,
             Self::HostNotGranted { .. } => c::HOST_NOT_GRANTED,
@@ -241,6 +250,11 @@ impl Coded for SandboxError {
             }
             Self::UnknownImport { import, .. } if import.starts_with("wasi") => {
                 "build it against wit/action without WASI; docs/guides/write-an-action.md shows how"
+                    .to_owned()
+            }
+            Self::ProviderImports { .. } => {
+                "build it against world `provider` of wit/provider, for wasm32-unknown-unknown; \
+                 docs/guides/write-a-provider.md shows how"
                     .to_owned()
             }
             Self::DigestMismatch { actual, .. } => format!("if the change is meant, pin {actual}"),

@@ -30,6 +30,7 @@
 
 mod bindings;
 mod cache;
+mod call;
 mod capability;
 mod catalog;
 mod engine;
@@ -38,9 +39,12 @@ mod grants;
 mod hostcalls;
 pub mod limits;
 mod module;
+mod provide;
+mod provide_types;
 mod request;
 mod sandbox;
 mod services;
+mod shipped;
 mod state;
 mod text;
 mod ticker;
@@ -52,10 +56,12 @@ pub use error::{Failure, FailureKind, Retry, SandboxError};
 pub use grants::{Grant, Grants, HostGrant, KvGrant};
 pub use limits::Limits;
 pub use module::{Description, Module, Output};
+pub use provide::ProviderModule;
 pub use sandbox::{Config, Sandbox};
 pub use semver::Version;
 pub use services::{
     BoxFuture, HttpError, HttpRequest, HttpResponse, Level, NoServices, ServiceError, Services,
 };
+pub use shipped::{SHIPPED, Shipped};
 pub use state::Usage;
 pub use url::Url;

@@ -111,6 +111,21 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What one call of a provider may use: it takes the resources of one type and one host at once.
+    pub const PROVIDER: Self = Self {
+        memory_bytes: DEFAULT_MEMORY_BYTES,
+        time: Duration::from_secs(30),
+        fuel: None,
+        input_bytes: 32 << 20,
+        output_bytes: 16 << 20,
+        log_bytes: 0,
+        log_lines: 0,
+        http_requests: 0,
+        http_body_bytes: 0,
+        kv_operations: 0,
+        random_bytes: 0,
+    };
+
     /// Bytes a guest may hand over in one host call, or as its result.
     pub(crate) fn transfer_bytes(&self) -> usize {
         self.output_bytes.max(self.http_body_bytes).max(KV_VALUE_BYTES).saturating_add(CALL_OVERHEAD_BYTES)

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::{Digest, EffectClass};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::bindings::aedile::action::types;
 use crate::cache::Origin;
 use crate::capability::{self, Capability};
-use crate::limits::{FAILURE_DETAIL_BYTES, FAILURE_TITLE_BYTES, SLOT_WAIT};
+use crate::limits::{FAILURE_DETAIL_BYTES, FAILURE_TITLE_BYTES};
 use crate::sandbox::Shared;
-use crate::state::{State, Stop, Usage};
+use crate::state::{State, Usage};
 use crate::{Failure, FailureKind, Grants, Limits, NoServices, SandboxError, Services, text};
 
 /// What a call gave.
@@ -131,6 +130,7 @@ impl Module {
         self.check(grants)?;
         check_input(input, limits)?;
         let (answer, usage) = self
+            .shared
             .in_store(grants, services, limits, async |store| {
                 let instance = self.instance.instantiate_async(&mut *store).await?;
                 let run = instance
@@ -154,6 +154,7 @@ impl Module {
         let ask = async || {
             let limits = Limits { memory_bytes: self.shared.config.max_memory_bytes, ..Limits::default() };
             let (description, _) = self
+                .shared
                 .in_store(&Grants::none(), Arc::new(NoServices), &limits, async |store| {
                     let instance = self.instance.instantiate_async(&mut *store).await?;
                     let describe =
@@ -165,55 +166,6 @@ impl Module {
             described(description)
         };
         self.description.get_or_try_init(ask).await.map(Some)
-    }
-
-    /// Runs `body` in a store of its own, within a slot, the time limit and all budgets.
-    async fn in_store<T>(
-        &self,
-        grants: &Grants,
-        services: Arc<dyn Services>,
-        limits: &Limits,
-        body: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Result<(T, Usage), SandboxError> {
-        let busy = SandboxError::Busy { waited: SLOT_WAIT };
-        let Ok(Ok(_slot)) = tokio::time::timeout(SLOT_WAIT, self.shared.slots.acquire()).await else {
-            return Err(busy);
-        };
-        let _in_flight = self.shared.ticker.enter();
-        let deadline = Instant::now() + limits.time;
-        let state =
-            State { grants: grants.clone(), services, limits: *limits, deadline, usage: Usage::default() };
-        let mut store = self.store(state, limits)?;
-        let result = tokio::time::timeout(limits.time, body(&mut store)).await;
-        let mut usage = store.data().usage;
-        if let Some(fuel) = limits.fuel {
-            usage.fuel = Some(fuel.saturating_sub(store.get_fuel().unwrap_or(0)));
-        }
-        match result {
-            Ok(Ok(answer)) => Ok((answer, usage)),
-            Ok(Err(error)) => Err(classify(&error, limits)),
-            Err(_) => Err(SandboxError::OutOfTime { limit: limits.time }),
-        }
-    }
-
-    fn store(&self, state: State, limits: &Limits) -> Result<Store<State>, SandboxError> {
-        let deadline = state.deadline;
-        let mut store = Store::new(&self.shared.engine, state);
-        store.limiter(|state| state);
-        store.set_hostcall_fuel(limits.transfer_bytes());
-        if self.shared.config.fuel {
-            let setup = |error: wasmtime::Error| SandboxError::Setup { why: format!("{error:#}") };
-            store.set_fuel(limits.fuel.unwrap_or(u64::MAX)).map_err(setup)?;
-        }
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            // The timer around the call fires only when the runtime gets to it, which on a busy thread is later.
-            if Instant::now() >= deadline {
-                return Ok(UpdateDeadline::Interrupt);
-            }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
-        Ok(store)
     }
 }
 
@@ -275,46 +227,4 @@ fn described(description: types::Description) -> Result<Description, SandboxErro
         input_schema: schema("input", description.input_schema)?,
         output_schema: schema("output", description.output_schema)?,
     })
-}
-
-/// What a failed call means. The order matters: the host's own reason to stop is wrapped in the trap it caused.
-fn classify(error: &wasmtime::Error, limits: &Limits) -> SandboxError {
-    if let Some(stop) = error.downcast_ref::<Stop>() {
-        return stop.clone().into_error(limits);
-    }
-    if error.is::<PoolConcurrencyLimitError>() {
-        return SandboxError::Busy { waited: Duration::ZERO };
-    }
-    let trace = error.downcast_ref::<WasmBacktrace>().map(frames);
-    let root = error.root_cause().to_string();
-    match (error.downcast_ref::<Trap>(), trace) {
-        (Some(Trap::Interrupt), _) => SandboxError::OutOfTime { limit: limits.time },
-        (Some(Trap::OutOfFuel), _) => {
-            SandboxError::OutOfBudget { what: "units of fuel", limit: limits.fuel.unwrap_or(u64::MAX) }
-        }
-        (Some(trap), trace) => {
-            SandboxError::Trapped { why: trap.to_string(), trace: trace.unwrap_or_default() }
-        }
-        // wasmtime keeps the type of this error to itself; a test holds the wording
-        (None, Some(_)) if root.contains("fuel allocated for hostcalls") => SandboxError::OutOfBudget {
-            what: "bytes in one host call",
-            limit: limits.transfer_bytes() as u64,
-        },
-        // with guest frames it happened while the guest was calling the host
-        (None, Some(trace)) => SandboxError::Trapped { why: root, trace },
-        // without any, while its result was taken over
-        (None, None) if root.contains("fuel allocated for hostcalls") => {
-            SandboxError::OutputTooLarge { limit: limits.output_bytes }
-        }
-        (None, None) => SandboxError::BadOutput { why: root },
-    }
-}
-
-fn frames(trace: &WasmBacktrace) -> Vec<String> {
-    trace
-        .frames()
-        .iter()
-        .filter_map(|frame| frame.func_name())
-        .map(|name| text::one_line(name, 200))
-        .collect()
 }

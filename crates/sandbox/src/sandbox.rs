@@ -13,6 +13,7 @@ use crate::bindings::DescribedAction;
 use crate::cache::{Cache, Origin};
 use crate::limits::{DEFAULT_MEMORY_BYTES, DEFAULT_SLOTS, MAX_COMPONENT_BYTES};
 use crate::module::Module;
+use crate::provide::ProviderModule;
 use crate::state::State;
 use crate::ticker::Ticker;
 use crate::{SandboxError, engine};
@@ -97,24 +98,32 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::DigestMismatch`], [`SandboxError::BadComponent`], [`SandboxError::UnknownImport`].
     pub fn load(&self, bytes: &[u8], expected: Digest) -> Result<Arc<Module>, SandboxError> {
-        let bad = |why: String| SandboxError::BadComponent { digest: expected, why };
-        if bytes.len() > MAX_COMPONENT_BYTES {
-            return Err(bad(format!("{} bytes; at most {MAX_COMPONENT_BYTES} are loaded", bytes.len())));
-        }
-        let actual = Digest::of(bytes);
-        if actual != expected {
-            return Err(SandboxError::DigestMismatch { expected, actual });
-        }
+        let actual = check(bytes, expected)?;
         if let Some(module) = self.loaded(&actual) {
             return Ok(module);
         }
-        check_kind(bytes).map_err(|why| bad(why.to_owned()))?;
         let (component, origin) = self.compile(bytes, &actual)?;
         let module = Arc::new(Module::new(Arc::clone(&self.0), &component, &self.0.linker, actual, origin)?);
         let mut loaded = self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.retain(|_, module| module.strong_count() > 0);
         loaded.insert(actual, Arc::downgrade(&module));
         Ok(module)
+    }
+
+    /// Loads a provider whose digest must be `expected`. It imports nothing, or it is refused. As for [`Sandbox::load`],
+    /// compiling takes time and blocks.
+    ///
+    /// # Errors
+    /// [`SandboxError::DigestMismatch`], [`SandboxError::BadComponent`], [`SandboxError::ProviderImports`].
+    pub fn load_provider(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        expected: Digest,
+    ) -> Result<ProviderModule, SandboxError> {
+        let actual = check(bytes, expected)?;
+        let (component, _) = self.compile(bytes, &actual)?;
+        ProviderModule::new(Arc::clone(&self.0), name, &component, actual)
     }
 
     fn loaded(&self, digest: &Digest) -> Option<Arc<Module>> {
@@ -137,6 +146,20 @@ impl Sandbox {
             }
         }
     }
+}
+
+/// The digest of a component that is as expected and small enough.
+fn check(bytes: &[u8], expected: Digest) -> Result<Digest, SandboxError> {
+    let bad = |why: String| SandboxError::BadComponent { digest: expected, why };
+    if bytes.len() > MAX_COMPONENT_BYTES {
+        return Err(bad(format!("{} bytes; at most {MAX_COMPONENT_BYTES} are loaded", bytes.len())));
+    }
+    let actual = Digest::of(bytes);
+    if actual != expected {
+        return Err(SandboxError::DigestMismatch { expected, actual });
+    }
+    check_kind(bytes).map_err(|why| bad(why.to_owned()))?;
+    Ok(actual)
 }
 
 /// Tells a component from what people mistake for one (WebAssembly binary format: magic, version, layer).

@@ -11,7 +11,7 @@ use super::tree::Tree;
 pub(super) const LAYERS: &[(u8, &[&str])] = &[
     (0, &["model"]),
     (1, &["cue", "policy", "workflow", "plan", "journal"]),
-    (2, &["config"]),
+    (2, &["config", "provider"]),
     (3, &["engine", "runner"]),
     (4, &["store", "sandbox", "calls", "host", "remote"]),
     (5, &["project"]),

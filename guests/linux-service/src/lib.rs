@@ -1,0 +1,322 @@
+//! Services: of systemd where it runs, else of OpenRC or the scripts of System V.
+
+use provider_kit::{
+    Answer, Application, Ask, Ended, FailureClass, Finding, Inspection, Look, Object, Op, Operation, Query,
+    Resources, Value, complaint, done, failed, finding, json, look, present, run, text,
+};
+
+/// Seconds a service may take to start or stop.
+const PATIENCE: u32 = 180;
+
+struct LinuxService;
+
+/// Who runs services.
+#[derive(Clone, Copy, PartialEq)]
+enum Manager {
+    Systemd,
+    OpenRc,
+    SysV,
+}
+
+impl Resources for LinuxService {
+    fn schema() -> Value {
+        let nature = json!({"effect": "idempotent", "reversibility": "reversible"});
+        let nothing = json!({"effect": "idempotent", "reversibility": "no-change"});
+        json!({
+            "name": "linux.service",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Services of systemd, OpenRC or System V",
+            "types": {"linux.service::service": {
+                "summary": "A service. Removing it from the configuration leaves it as it is.",
+                "attributes": {
+                    "name": {"type": "text", "required": true, "forces-replacement": true,
+                             "summary": "Its name, without `.service`."},
+                    "state": {"type": {"words": ["running", "stopped"]}, "summary": "Whether it runs now."},
+                    "enabled": {"type": "boolean", "normalise": ["truth"], "summary": "Whether it starts with the host."},
+                },
+                "identity": ["name"],
+                "capabilities": [
+                    "read:/run/systemd/system", "read:/sbin/openrc-run",
+                    "query:systemctl show", "query:service {name} status", "query:rc-service {name} status",
+                    "query:rc-update show default", "facts",
+                    "exec:systemctl", "exec:service {name}", "exec:rc-service {name}", "exec:rc-update",
+                    "exec:update-rc.d {name}",
+                ],
+                "create": nature, "update": nature, "delete": nothing,
+                "handlers": ["restart", "reload"],
+                "handle": nothing,
+                "import": "name",
+            }},
+        })
+    }
+
+    fn validate(_: &str, config: &Object) -> Vec<Finding> {
+        match text(config, "name") {
+            Some(name) if !is_name(name) => {
+                vec![finding("name", "is not a service's name (letters, digits and .@_:-)", None)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn inspect(_: &str, config: &Object, answers: &[&Answer]) -> Inspection {
+        let Some(name) = text(config, "name").filter(|name| is_name(name)) else {
+            return Inspection::Unreadable("`name` is not a service's name".into());
+        };
+        if answers.is_empty() {
+            return Inspection::More(first(name));
+        }
+        let manager = manager(answers);
+        if manager != Manager::Systemd && answers.len() == FIRST {
+            return Inspection::More(second(name, manager));
+        }
+        match status(name, manager, answers) {
+            Ok(Some(seen)) => present(with(config, &seen)),
+            Ok(None) => Inspection::Absent,
+            Err(why) => Inspection::Unreadable(why),
+        }
+    }
+
+    fn apply(_: &str, change: &Ask, answers: &[&Answer]) -> Application {
+        let Some(name) = text(&change.desired, "name").filter(|name| is_name(name)) else {
+            return failed(FailureClass::Permanent, "`name` is not a service's name");
+        };
+        if matches!(change.operation, Operation::Delete) {
+            return done(Object::new(), false);
+        }
+        let queries = |queries: Vec<Query>| queries.into_iter().map(Op::Query).collect::<Vec<_>>();
+        if answers.is_empty() {
+            return Application::More(queries(first(name)));
+        }
+        let manager = manager(answers);
+        let looked = if manager == Manager::Systemd { FIRST } else { FIRST + second(name, manager).len() };
+        if answers.len() < looked {
+            return Application::More(queries(second(name, manager)));
+        }
+        let before = match status(name, manager, &answers[..looked]) {
+            Ok(Some(before)) => before,
+            Ok(None) => return failed(FailureClass::Conflict, ["there is no service ", name].concat()),
+            Err(why) => return failed(FailureClass::Conflict, why),
+        };
+        let wanted = commands(name, manager, change, &before);
+        if wanted.is_empty() {
+            return done(with(&change.desired, &before), false);
+        }
+        if answers.len() == looked {
+            let mut ops: Vec<Op> = wanted.into_iter().map(Op::Exec).collect();
+            ops.extend(queries(first(name)));
+            if manager != Manager::Systemd {
+                ops.extend(queries(second(name, manager)));
+            }
+            return Application::More(ops);
+        }
+        let ran = &answers[looked..looked + wanted.len()];
+        if let Some((class, why)) = ran.iter().find_map(|answer| complaint(answer)) {
+            return failed(class, [name, ": ", &why].concat());
+        }
+        match status(name, manager, &answers[looked + wanted.len()..]) {
+            Ok(Some(after)) => {
+                let wants = text(&change.desired, "state");
+                if wants.is_some_and(|wanted| wanted != after.state) {
+                    let why = [name, " is ", after.state, " right after it was told otherwise"].concat();
+                    return failed(FailureClass::Conflict, why);
+                }
+                done(with(&change.desired, &after), true)
+            }
+            Ok(None) => failed(FailureClass::Conflict, ["there is no service ", name].concat()),
+            Err(why) => failed(FailureClass::Conflict, why),
+        }
+    }
+
+    fn import(_: &str, id: &str) -> Result<Value, String> {
+        let name = id.strip_suffix(".service").unwrap_or(id);
+        if is_name(name) { Ok(json!({"name": name})) } else { Err("an id is a service's name".into()) }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 200
+        && !name.starts_with('-')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".@_:-".contains(&byte))
+}
+
+/// How many questions are asked first.
+const FIRST: usize = 3;
+
+/// What is asked first: which manager there is, and, in case it is systemd, the service.
+fn first(name: &str) -> Vec<Query> {
+    let stat = |path: &str| Query::Stat(Look { path: path.into(), digest: false, follow: true });
+    let properties = "--property=LoadState,ActiveState,UnitFileState";
+    vec![
+        stat("/run/systemd/system"),
+        stat("/sbin/openrc-run"),
+        Query::Exec(look("systemctl", &["show", properties, "--", &unit(name)])),
+    ]
+}
+
+fn unit(name: &str) -> String {
+    let known = [".service", ".socket", ".timer", ".target", ".path", ".mount"];
+    if known.iter().any(|suffix| name.ends_with(suffix)) { name.into() } else { [name, ".service"].concat() }
+}
+
+fn manager(answers: &[&Answer]) -> Manager {
+    match answers {
+        [Answer::File(Some(_)), ..] => Manager::Systemd,
+        [_, Answer::File(Some(_)), ..] => Manager::OpenRc,
+        _ => Manager::SysV,
+    }
+}
+
+fn second(name: &str, manager: Manager) -> Vec<Query> {
+    match manager {
+        Manager::Systemd => Vec::new(),
+        Manager::OpenRc => vec![
+            Query::Exec(look("rc-service", &[name, "status"])),
+            Query::Exec(look("rc-update", &["show", "default"])),
+        ],
+        Manager::SysV => vec![
+            Query::Exec(look("service", &[name, "status"])),
+            Query::Facts(vec![provider_kit::Part::Services]),
+        ],
+    }
+}
+
+/// What a service is.
+struct Status {
+    state: &'static str,
+    enabled: Option<bool>,
+}
+
+/// What the answers say; nothing when there is no such service.
+fn status(name: &str, manager: Manager, answers: &[&Answer]) -> Result<Option<Status>, String> {
+    let answer = |at: usize| answers.get(at).copied().ok_or_else(|| "an answer is missing".to_owned());
+    match manager {
+        Manager::Systemd => of_systemd(answer(2)?),
+        Manager::OpenRc => {
+            let enabled = match answer(FIRST + 1)? {
+                Answer::Ran(ran) => Some(
+                    String::from_utf8_lossy(&ran.stdout)
+                        .lines()
+                        .any(|line| line.split('|').next().is_some_and(|one| one.trim() == name)),
+                ),
+                _ => None,
+            };
+            of_script(answer(FIRST)?, enabled)
+        }
+        Manager::SysV => {
+            let enabled = provider_kit::facts(answer(FIRST + 1)?).ok().and_then(|facts| {
+                let known = facts.get("services")?.get("known")?.as_array()?;
+                let one = known.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(name))?;
+                match one.get("enabled")?.as_str()? {
+                    "enabled" => Some(true),
+                    "disabled" => Some(false),
+                    _ => None,
+                }
+            });
+            of_script(answer(FIRST)?, enabled)
+        }
+    }
+}
+
+fn of_systemd(answer: &Answer) -> Result<Option<Status>, String> {
+    let ran = match answer {
+        Answer::Ran(ran) if matches!(ran.ended, Ended::Exited(0)) => ran,
+        other => return Err(complaint(other).map_or_else(String::new, |(_, why)| why)),
+    };
+    let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let property = |name: &str| {
+        printed
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    if matches!(property("LoadState").as_str(), "not-found" | "") {
+        return Ok(None);
+    }
+    let state = match property("ActiveState").as_str() {
+        "active" | "reloading" | "activating" => "running",
+        _ => "stopped",
+    };
+    let enabled = match property("UnitFileState").as_str() {
+        "enabled" | "enabled-runtime" | "alias" => Some(true),
+        // these have no switch: they start when something needs them
+        "static" | "indirect" | "generated" | "transient" | "" => None,
+        _ => Some(false),
+    };
+    Ok(Some(Status { state, enabled }))
+}
+
+/// A script's `status` answers 0 when it runs and 3 when it does not (LSB); 4 and what cannot be started is unknown.
+fn of_script(answer: &Answer, enabled: Option<bool>) -> Result<Option<Status>, String> {
+    match answer {
+        Answer::Ran(ran) => Ok(match ran.ended {
+            Ended::Exited(0) => Some(Status { state: "running", enabled }),
+            Ended::Exited(1..=3) if !unknown(&ran.stderr) && !unknown(&ran.stdout) => {
+                Some(Status { state: "stopped", enabled })
+            }
+            _ => None,
+        }),
+        Answer::Fault(fault) if fault.code == "program_missing" => {
+            Err("neither systemd, OpenRC nor the program `service` is on the target".into())
+        }
+        Answer::Fault(fault) => Err(fault.message.clone()),
+        _ => Err("the host answered something else".into()),
+    }
+}
+
+fn unknown(output: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(output);
+    ["unrecognized service", "does not exist", "not found"].iter().any(|part| said.contains(part))
+}
+
+fn with(config: &Object, seen: &Status) -> Object {
+    let mut all = config.clone();
+    all.insert("state".into(), seen.state.into());
+    if let Some(enabled) = seen.enabled {
+        all.insert("enabled".into(), enabled.into());
+    }
+    all
+}
+
+/// What has to be run.
+fn commands(name: &str, manager: Manager, change: &Ask, before: &Status) -> Vec<provider_kit::Run> {
+    let unit = unit(name);
+    let control = |verb: &str| match manager {
+        Manager::Systemd => run("systemctl", &[verb, "--", &unit], PATIENCE),
+        Manager::OpenRc => run("rc-service", &[name, verb], PATIENCE),
+        Manager::SysV => run("service", &[name, verb], PATIENCE),
+    };
+    if let Operation::Handle(handler) = &change.operation {
+        // what does not run is not restarted: it starts with its new configuration when it is started
+        if before.state != "running" {
+            return Vec::new();
+        }
+        return match handler.as_str() {
+            "restart" | "reload" => vec![control(handler)],
+            _ => Vec::new(),
+        };
+    }
+    let mut all = Vec::new();
+    let enable = change.desired.get("enabled").and_then(Value::as_bool);
+    if let Some(enable) = enable.filter(|wanted| before.enabled != Some(*wanted)) {
+        all.push(match manager {
+            Manager::Systemd => {
+                run("systemctl", &[if enable { "enable" } else { "disable" }, "--", &unit], PATIENCE)
+            }
+            Manager::OpenRc => {
+                run("rc-update", &[if enable { "add" } else { "del" }, name, "default"], PATIENCE)
+            }
+            Manager::SysV => run("update-rc.d", &[name, if enable { "enable" } else { "disable" }], PATIENCE),
+        });
+    }
+    match text(&change.desired, "state") {
+        Some("running") if before.state != "running" => all.push(control("start")),
+        Some("stopped") if before.state != "stopped" => all.push(control("stop")),
+        _ => {}
+    }
+    all
+}
+
+provider_kit::provider!(LinuxService);
