@@ -27,6 +27,7 @@ pub(super) fn len(c: &mut Call<'_>) -> Outcome {
             }
             count
         }
+        Value::Bottom(b) => return Err(Fail::Bottom(b.clone())),
         v if v.is_scalar() => {
             let text = c.eval.describe(v);
             return Err(Fail::Eval(format!("invalid argument type {} for {text}", v.kind())));

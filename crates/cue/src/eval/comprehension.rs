@@ -161,11 +161,16 @@ impl Eval {
         let arcs: Vec<_> = self.node(node).arcs.iter().collect();
         for (label, arc) in arcs {
             let n = self.node(arc);
-            if n.constraint != Constraint::Member
+            if n.constraint == Constraint::Optional
                 || n.conjuncts.is_empty()
                 || !self.program.labels.is_regular(label)
             {
                 continue;
+            }
+            if n.constraint == Constraint::Required {
+                let name = self.program.labels.text(label);
+                let message = format!("missing required field in for comprehension: {name}");
+                return Err(self.bottom(Code::Incomplete, message, source));
             }
             let key = match label.as_index() {
                 Some(i) if is_list => Value::int(i64::try_from(i).unwrap_or(i64::MAX)),
