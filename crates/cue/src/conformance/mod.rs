@@ -114,15 +114,16 @@ pub(crate) fn descend(eval: &mut Eval, root: NodeId, path: &[String]) -> Option<
         eval.expand(node);
         let at = eval.deref(node);
         let arcs: Vec<_> = eval.node(at).arcs.iter().collect();
-        let found = arcs.iter().find(|(label, arc)| {
-            !eval.node(*arc).conjuncts.is_empty() && *eval.program.labels.text(*label) == **part
-        });
+        let named = |eval: &Eval, label, arc| {
+            !eval.node(arc).conjuncts.is_empty() && *eval.program.labels.text(label) == **part
+        };
+        let found = arcs.iter().find(|(label, arc)| named(eval, *label, *arc));
         let found = match found {
             Some(found) => Some(found.1),
             None => {
                 let default = eval.default_of(at)?;
                 let arcs: Vec<_> = eval.node(default).arcs.iter().collect();
-                let hit = arcs.iter().find(|(label, _)| *eval.program.labels.text(*label) == **part);
+                let hit = arcs.iter().find(|(label, arc)| named(eval, *label, *arc));
                 hit.map(|h| h.1)
             }
         };

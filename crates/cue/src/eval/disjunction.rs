@@ -172,6 +172,8 @@ impl Eval {
                 Some(b) => b.clone(),
                 None => empty_disjunction(w.node, errors),
             };
+            // fields around the disjunction are not the error's
+            self.drop_fields(w.node);
             self.node_mut(w.node).value = Some(Value::Bottom(bottom));
             return;
         }

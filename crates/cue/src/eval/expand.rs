@@ -115,6 +115,11 @@ impl Eval {
             let mute_first = extra.mute_first;
             **extra = super::node::Extra { subscribers, mute_first, ..Default::default() };
         }
+        self.drop_fields(id);
+    }
+
+    /// Leaves a node without fields.
+    pub(super) fn drop_fields(&mut self, id: NodeId) {
         for i in 0..self.node(id).arcs.len() {
             let (_, arc) = self.node(id).arcs.at(i);
             if self.node(arc).status != Status::Busy {
