@@ -72,6 +72,9 @@ impl Eval {
             if open.iter().all(|id| self.allows(*id, arc, &w.opened)) {
                 continue;
             }
+            if self.is_endless(arc) {
+                continue;
+            }
             let text = self.program.labels.text(label);
             let mut bottom = Bottom::new(Code::Eval, format!("{text}: field not allowed"));
             bottom.at = self.node(arc).conjuncts.iter().map(|c| c.expr).take(4).collect();
@@ -85,6 +88,15 @@ impl Eval {
             self.extra(w.node).child_error = Some(bottom.clone());
             w.disallowed.push(bottom);
         }
+    }
+
+    /// Whether a field only goes round in a structural cycle: that is its error then, not that it is refused.
+    fn is_endless(&mut self, arc: NodeId) -> bool {
+        if !self.node(arc).conjuncts.iter().any(|c| c.origin.cyclic) {
+            return false;
+        }
+        self.expand(arc);
+        matches!(&self.node(arc).value, Some(Value::Bottom(b)) if b.code == Code::StructuralCycle)
     }
 
     fn allows(&self, id: u32, arc: NodeId, opened: &[u32]) -> bool {
