@@ -169,10 +169,15 @@ fn parse_test(body: &str) -> Test<'_> {
     test
 }
 
-/// Splits `a."b.c".0` into labels.
+/// Splits `a."b.c".0` into labels. A hidden one names its package after a `$`, which makes the path a quoted one.
 fn split_path(text: &str) -> Vec<String> {
+    let text = text.trim();
+    let hidden = text.split_once("$(").and_then(|(name, rest)| {
+        let (_, rest) = rest.split_once(')')?;
+        Some(format!("{}{}", name.strip_prefix('"')?, rest.strip_suffix('"')?))
+    });
     let mut out = Vec::new();
-    let mut rest = text.trim();
+    let mut rest = hidden.as_deref().unwrap_or(text);
     while !rest.is_empty() {
         if rest.starts_with('"') {
             let end = rest[1..].find('"').map_or(rest.len(), |e| e + 2);
