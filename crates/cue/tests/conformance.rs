@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Assertions that held when this was last raised.
-const FLOOR: usize = 1_615;
+const FLOOR: usize = 1_622;
 
 fn archives(dir: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {

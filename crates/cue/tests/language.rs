@@ -22,6 +22,7 @@ fn values_unify_and_defaults_are_taken() {
         ("#D: a?: #E\n#E: c?: int\nx: {#D, a: b: 1}", r#"{"x":{"a":{"b":1}}}"#),
         ("a: {z: 1} & {y: 2} & {x: 3}", r#"{"a":{"z":1,"y":2,"x":3}}"#),
         ("#D: {#f[\"a\"], for k in [\"a\"] {#f: (k): x: 1}, #f: b: null}\nd: #D", r#"{"d":{"x":1}}"#),
+        ("#T: string | {f: int}\ny: (#T & {f: 1, g: 2}).f != _|_", r#"{"y":false}"#),
         ("n: 1Ki\nf: 1.50", r#"{"n":1024,"f":1.50}"#),
     ];
     for (text, want) in cases {
@@ -37,6 +38,9 @@ fn errors_have_the_code_of_what_is_wrong() {
         ("a: {b: a}", Code::StructuralCycle),
         ("a: int", Code::Incomplete),
         ("a: b.c\nb: {}", Code::Incomplete),
+        ("#x: a!: string\ny: {for k, _ in #x {(k): 1}}", Code::Incomplete),
+        ("a: len(\"e\" + 'e')", Code::Eval),
+        ("#X: {}\nY: {x: #X & Y}", Code::StructuralCycle),
         // an embedded struct does not open the definitions of its fields to the struct it stands in
         ("#D: {x?: int}\na: {{b: #D}, b: y: 1}", Code::Eval),
     ];
