@@ -102,7 +102,7 @@ fn state_that_cannot_be_written_is_said_and_nothing_runs() {
 }
 
 #[test]
-fn a_journal_cut_off_after_its_checkpoint_is_found_out() {
+fn one_changed_letter_in_a_journal_is_found_out() {
     let terminal = Terminal::project();
     terminal.run(&["run", "hello"]).good();
     terminal.run(&["journal", "checkpoint"]).good();

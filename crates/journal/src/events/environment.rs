@@ -143,7 +143,7 @@ pub struct Anchored {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Firing {
-    /// When it was due; starts that were missed meanwhile are not made up for.
+    /// When it was due. It stands for every start that was missed since the one before.
     pub due: Timestamp,
     /// The run it started.
     pub run: RunId,
