@@ -155,6 +155,11 @@ impl Report {
         }
     }
 
+    /// The error as JSON, without the member around it.
+    pub fn value(&self) -> serde_json::Value {
+        self.json()["error"].take()
+    }
+
     fn json(&self) -> serde_json::Value {
         let findings: Vec<_> = self.0.findings.iter().map(finding_json).collect();
         let mut value = json!({

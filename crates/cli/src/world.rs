@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{Clock, Entropy};
 use project::Lines;
+use project::infrastructure::Login;
 
 /// The machine as commands see it.
 ///
@@ -23,6 +24,8 @@ pub struct World {
     pub told: Told,
     /// Where state outside any project may be kept.
     pub loose_state: Option<PathBuf>,
+    /// Who logs in to hosts, and with what.
+    pub login: Login,
 }
 
 impl World {
@@ -33,6 +36,12 @@ impl World {
         Self {
             clock: Arc::new(project::machine::SystemClock),
             entropy: Arc::new(project::machine::SystemEntropy),
+            login: Login {
+                user: project::machine::user_name(),
+                home: home.clone(),
+                agent: variable("SSH_AUTH_SOCK"),
+                project: PathBuf::new(),
+            },
             user: project::machine::user_name(),
             told: Told::default(),
             loose_state: project::layout::loose_state(variable("XDG_STATE_HOME").as_deref(), home.as_deref()),

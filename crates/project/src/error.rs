@@ -71,6 +71,9 @@ pub enum ProjectError {
         /// What there is.
         known: Vec<String>,
     },
+    /// The project says nothing about hosts.
+    #[error("the project has no infrastructure: there is no CUE file in {}/", crate::layout::INFRASTRUCTURE)]
+    NoInfrastructure,
     /// The environment has never been used, so there is nothing to look at.
     #[error("environment {name} has no journal yet")]
     NothingYet {
@@ -146,9 +149,10 @@ impl Coded for ProjectError {
             Self::Bad { findings } => {
                 findings.first().map_or(code::general::BAD_PROJECT, |finding| finding.code)
             }
-            Self::NoEnvironment { .. } | Self::NoWorkflow { .. } | Self::NothingYet { .. } => {
-                code::general::NOT_FOUND
-            }
+            Self::NoEnvironment { .. }
+            | Self::NoWorkflow { .. }
+            | Self::NoInfrastructure
+            | Self::NothingYet { .. } => code::general::NOT_FOUND,
             Self::NotAllowed { .. } => code::policy::DENIED,
             Self::BadKey { .. } => code::journal::BAD_KEY,
             Self::Sandbox(error) => error.code(),
@@ -165,6 +169,7 @@ impl Coded for ProjectError {
             Self::NoProject { .. } => Some("aedile init".to_owned()),
             Self::Exists { .. } | Self::NoWorkflow { .. } => Some("aedile validate".to_owned()),
             Self::NoEnvironment { known, .. } => listed(known),
+            Self::NoInfrastructure => Some("aedile schema show".to_owned()),
             Self::NothingYet { .. } => Some("aedile run WORKFLOW".to_owned()),
             Self::NotAllowed { via, principal, environment } => Some(format!(
                 "let them in access.yaml: `actAs: {{{environment}: {{{}: [{principal}]}}}}`",

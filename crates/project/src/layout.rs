@@ -14,6 +14,8 @@ pub const ACCESS: &str = "access.yaml";
 pub const POLICY: &str = "policy";
 /// Directory of the project's workflows.
 pub const WORKFLOWS: &str = "workflows";
+/// Directory of the project's infrastructure: one CUE package.
+pub const INFRASTRUCTURE: &str = "infrastructure";
 /// Directory of everything Aedile writes; git ignores it.
 pub const STATE: &str = ".aedile";
 
@@ -62,6 +64,16 @@ impl StateDir {
     /// What actions keep for themselves (see [`store::KeyValues`]).
     pub fn values(&self) -> PathBuf {
         self.root.join("values.db")
+    }
+
+    /// What was learnt about hosts, a file for each.
+    pub fn facts(&self) -> PathBuf {
+        self.root.join("facts")
+    }
+
+    /// Host keys that were accepted, in the form of OpenSSH.
+    pub fn known_hosts(&self) -> PathBuf {
+        self.root.join("known_hosts")
     }
 
     /// Keys that sign checkpoints, each readable by its owner only.

@@ -9,6 +9,7 @@
 //! access.yaml        roles, and who may act as whom
 //! policy/            policy.yaml, *.rego and their tests
 //! workflows/         *.yaml, *.json
+//! infrastructure/    *.cue: hosts and what they should be
 //! .aedile/ENV/       journal.db, keys/, engines/, cache/    (never in git)
 //! ```
 //!
@@ -23,7 +24,9 @@
 
 pub mod access;
 mod channels;
+pub mod cue_module;
 pub mod error;
+pub mod infrastructure;
 pub mod keys;
 pub mod layout;
 pub mod limits;

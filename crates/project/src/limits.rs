@@ -12,3 +12,13 @@ pub const INPUT_BYTES_MAX: u64 = 4 << 20;
 pub const PARSED_MAX: usize = 1_000;
 /// Bytes of a key's file.
 pub const KEY_BYTES_MAX: u64 = 4 << 10;
+/// Bytes of a data file that CUE embeds or is checked against.
+pub const DATA_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of one host's kept facts.
+pub const FACTS_BYTES_MAX: u64 = 16 << 20;
+/// How long facts are taken for true when nothing else is said.
+pub const FACTS_AGE: std::time::Duration = std::time::Duration::from_hours(1);
+/// How long gathering the facts of one host may take, the connection included.
+pub const FACTS_TIME: std::time::Duration = std::time::Duration::from_mins(1);
+/// Hosts whose facts are gathered at once.
+pub const FACTS_AT_ONCE: usize = 64;

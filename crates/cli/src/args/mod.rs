@@ -2,6 +2,7 @@
 
 mod approvals;
 mod cue;
+mod infrastructure;
 mod journal;
 mod policy;
 mod project;
@@ -10,6 +11,7 @@ mod runs;
 
 pub use approvals::{ApprovalsCommand, DecideArgs};
 pub use cue::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, FmtCueArgs, ImportArgs, InputArgs, VetArgs};
+pub use infrastructure::{AgeArgs, CollectArgs, FactsCommand, SchemaCommand, ShowFactsArgs};
 pub use journal::{
     CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
 };
@@ -116,14 +118,22 @@ pub enum Command {
     /// Evaluate, export, check and format CUE
     #[command(subcommand)]
     Cue(CueCommand),
+    /// Ask hosts what they are, and keep it
+    #[command(subcommand)]
+    Facts(FactsCommand),
+    /// Print what a configuration may say
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// What is broken, what waits for me, what happened last
     Status,
     /// Look for what is wrong with this installation and environment
     Doctor(DoctorArgs),
-    /// Explain an error code, for example E0301
+    /// Explain an error code, for example E0301, or where a value of the configuration comes from
     Explain {
-        /// The code; every code when left out
+        /// The code, or the word `value`; every code when left out
         code: Option<String>,
+        /// After `value`: the path of a value, for example hosts.web.port
+        path: Option<String>,
     },
     /// Print completions for a shell
     Completion {

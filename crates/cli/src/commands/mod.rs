@@ -7,6 +7,7 @@ mod cue;
 mod decide;
 mod doctor;
 mod explain;
+mod facts;
 mod follow;
 mod here;
 mod init;
@@ -26,7 +27,9 @@ use std::sync::Arc;
 use project::Machine;
 
 use crate::World;
-use crate::args::{ApprovalsCommand, Cli, Command, JournalCommand, PolicyCommand, RunsCommand};
+use crate::args::{
+    ApprovalsCommand, Cli, Command, JournalCommand, PolicyCommand, RunsCommand, SchemaCommand,
+};
 use crate::report::{Answer, Report};
 use crate::ui::Ui;
 
@@ -56,7 +59,17 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Cue(command) => cue::cue(ui, world, command),
         Command::Status => status::status(ui, world, &here()?),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
-        Command::Explain { code } => explain::explain(ui, code.as_deref()),
+        Command::Facts(command) => facts::facts(ui, world, &here()?, command),
+        Command::Schema(SchemaCommand::Show) => {
+            ui.answer(config::schema().trim_end());
+            Ok(0)
+        }
+        Command::Explain { code, path } => match (code.as_deref(), path) {
+            (Some("value"), Some(path)) => facts::explain_value(ui, &here()?, path),
+            (Some("value"), None) => Err(Report::usage("the path of a value is missing")),
+            (_, Some(path)) => Err(Report::usage(format!("`{path}` is one argument too many"))),
+            (code, None) => explain::explain(ui, code),
+        },
         Command::Completion { shell } => {
             about::completion(ui, *shell);
             Ok(0)

@@ -37,6 +37,7 @@ pub(crate) fn world() -> Option<cli::World> {
         entropy: Arc::new(FixedEntropy { seed, drawn: AtomicU64::new(0) }),
         user: std::env::var(USER).ok()?,
         told: cli::Told::default(),
+        login: project::infrastructure::Login { user: std::env::var(USER).ok()?, ..Default::default() },
         loose_state: std::env::var_os("AEDILE_TEST_STATE").map(Into::into),
     })
 }

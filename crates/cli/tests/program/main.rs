@@ -14,7 +14,10 @@
 mod crash;
 mod doubles;
 mod facts;
+mod hosts;
 mod outside;
 mod rituals;
 mod rough;
+#[path = "../../../remote/tests/support/mod.rs"]
+mod sshd;
 mod terminal;

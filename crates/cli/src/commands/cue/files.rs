@@ -169,6 +169,6 @@ pub(super) fn import(ui: &mut Ui, args: &ImportArgs) -> Answer {
 
 fn read_data(path: &Path) -> Result<Named, Report> {
     let shown = path.display().to_string();
-    let text = project::text::read(path, &shown, super::sources::DATA_BYTES_MAX)?;
+    let text = project::text::read(path, &shown, project::limits::DATA_BYTES_MAX)?;
     Ok((shown, text))
 }

@@ -1,12 +1,13 @@
 //! From what was typed to texts: which files belong to which package, read within their limits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
-use cue::load::{Loader, SourceFile};
+use cue::load::SourceFile;
 use cue::tool::Encoding;
 use model::code;
+use project::cue_module::{CueModule, cue_files};
+use project::limits::DATA_BYTES_MAX;
 
 use super::failed;
 use crate::args::InputArgs;
@@ -16,13 +17,8 @@ use crate::report::Report;
 const DEPTH_MAX: usize = 64;
 /// Files of one command.
 const FILES_MAX: usize = 10_000;
-/// Bytes of a data file.
-pub(super) const DATA_BYTES_MAX: u64 = 64 << 20;
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
-/// What makes a directory the root of a module.
-const MODULE_FILE: &str = "cue.mod/module.cue";
-
 /// A text and what it is called in messages.
 pub(super) type Named = (String, String);
 
@@ -34,96 +30,14 @@ pub(super) struct Instance {
     /// Data files, name and text.
     pub(super) data: Vec<Named>,
     /// The module it is in.
-    pub(super) module: Module,
-}
-
-/// A module's files, for imports and `@embed`; none where there is no module.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Module {
-    root: Option<PathBuf>,
-}
-
-impl Module {
-    /// The module around a directory.
-    fn around(directory: &Path) -> Self {
-        let root = std::path::absolute(directory).ok().and_then(|path| {
-            path.ancestors().find(|above| above.join(MODULE_FILE).is_file()).map(Path::to_owned)
-        });
-        Self { root }
-    }
-
-    /// A path in the module, if it is there and stays in it.
-    fn inside(&self, path: &str) -> Result<Option<PathBuf>, String> {
-        let Some(root) = &self.root else { return Ok(None) };
-        let root = fs_err::canonicalize(root).map_err(|error| error.to_string())?;
-        let Ok(found) = fs_err::canonicalize(root.join(path)) else { return Ok(None) };
-        if found.starts_with(&root) {
-            Ok(Some(found))
-        } else {
-            Err(format!("{path} is outside of the module"))
-        }
-    }
-}
-
-impl Loader for Module {
-    fn cue_files(&self, directory: &str) -> Result<Vec<(String, String)>, String> {
-        let Some(found) = self.inside(directory)? else { return Ok(Vec::new()) };
-        if !found.is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut files = Vec::new();
-        for path in cue_files(&found).map_err(|error| error.to_string())? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let shown = if directory.is_empty() { name.into_owned() } else { format!("{directory}/{name}") };
-            let text = project::text::read(&path, &shown, project::limits::FILE_BYTES_MAX);
-            files.push((shown, text.map_err(|error| error.to_string())?));
-        }
-        Ok(files)
-    }
-
-    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
-        let Some(found) = self.inside(path)? else {
-            return Err(format!("there is no file {path} in the module"));
-        };
-        let mut bytes = Vec::new();
-        let file = fs_err::File::open(&found).map_err(|error| error.to_string())?;
-        file.take(DATA_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-        if bytes.len() as u64 > DATA_BYTES_MAX {
-            return Err(format!("{path} is larger than {DATA_BYTES_MAX} bytes"));
-        }
-        Ok(bytes)
-    }
-
-    fn list(&self, directory: &str) -> Result<Vec<String>, String> {
-        let Some(found) = self.inside(directory)?.filter(|found| found.is_dir()) else {
-            return Ok(Vec::new());
-        };
-        let mut names = Vec::new();
-        for entry in fs_err::read_dir(&found).map_err(|error| error.to_string())? {
-            let path = entry.map_err(|error| error.to_string())?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            names.push(if path.is_dir() { format!("{name}/") } else { name.to_owned() });
-        }
-        names.sort();
-        Ok(names)
-    }
-
-    fn directory(&self, file: &str) -> Result<String, String> {
-        let none = || format!("{file} is in no module; a module's root has the file {MODULE_FILE}");
-        let root = fs_err::canonicalize(self.root.as_ref().ok_or_else(none)?).map_err(|e| e.to_string())?;
-        let directory = Path::new(file).parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory =
-            fs_err::canonicalize(directory.unwrap_or_else(|| Path::new("."))).map_err(|e| e.to_string())?;
-        let below = directory.strip_prefix(&root).map_err(|_| none())?;
-        below.to_str().map(str::to_owned).ok_or_else(none)
-    }
+    pub(super) module: CueModule,
 }
 
 /// Reads what was typed.
 pub(super) fn instances(args: &InputArgs) -> Result<Vec<Instance>, Report> {
     let here = [".".to_owned()];
     let inputs: &[String] = if args.inputs.is_empty() { &here } else { &args.inputs };
-    let mut named = Instance { module: Module::around(Path::new(".")), ..Instance::default() };
+    let mut named = Instance { module: CueModule::around(Path::new(".")), ..Instance::default() };
     let mut packages = Vec::new();
     for input in inputs {
         match kind(input)? {
@@ -243,8 +157,8 @@ fn package(input: &str, wanted: Option<&str>) -> Result<Vec<Instance>, Report> {
 
 /// A package with the files of the same package in the directories above it, up to the module's root.
 fn with_above(directory: &Path, name: &str, mut files: Vec<Named>) -> Result<Instance, Report> {
-    let module = Module::around(directory);
-    if let (Some(root), Ok(absolute)) = (&module.root, std::path::absolute(directory)) {
+    let module = CueModule::around(directory);
+    if let (Some(root), Ok(absolute)) = (module.root(), std::path::absolute(directory)) {
         let mut above = absolute.as_path();
         let mut way = directory.to_owned();
         while above != root {
@@ -314,18 +228,6 @@ fn ignore_hidden(top: &Path) -> impl Iterator<Item = walkdir::Result<walkdir::Di
         let name = entry.file_name().to_string_lossy();
         entry.depth() == 0 || !(name.starts_with(['.', '_']) || name == "cue.mod")
     })
-}
-
-fn cue_files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "cue") && path.is_file() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 fn no_files(place: &str) -> Report {
