@@ -131,7 +131,7 @@ impl<'s> Package<'s> {
             ..cue::Limits::default()
         };
         let options = cue::Options { tags: self.tags.clone(), limits, ..cue::Options::default() };
-        cue::compile_package(files, &self.imports, options).map_err(complain)
+        cue::compile_package(files, &self.imports, options).map(cue::Value::without_syntax).map_err(complain)
     }
 }
 
@@ -198,7 +198,7 @@ impl Reading<'_> {
         if let Some(value) = known.get("starlark") {
             self.helpers(value, &root.field("starlark"));
         }
-        self.desired(&known, &mut project);
+        self.desired(known, &mut project);
         project
     }
 
@@ -329,19 +329,20 @@ impl Reading<'_> {
         }
     }
 
-    fn desired(&mut self, known: &BTreeMap<String, Located>, project: &mut Project) {
+    fn desired(&mut self, mut known: BTreeMap<String, Located>, project: &mut Project) {
         let root = Path::Root;
         let usual = match known.get("targets") {
             Some(value) => target::read(value, &root.field("targets"), self.found).unwrap_or_default(),
             None => Target::default(),
         };
         let mut resources = Resources::new(self.forms, usual);
-        if let Some(value) = known.get("resources") {
-            resources.verbose(value, &root.field("resources"), self.found);
+        // what was read is given up at once: it is large
+        if let Some(value) = known.remove("resources") {
+            resources.verbose(&value, &root.field("resources"), self.found);
         }
         for namespace in self.forms.namespaces() {
-            if let Some(value) = known.get(namespace) {
-                resources.concise(namespace, value, &root.field(namespace), self.found);
+            if let Some(value) = known.remove(namespace) {
+                resources.concise(namespace, &value, &root.field(namespace), self.found);
             }
         }
         resources.check_dependencies(self.found);

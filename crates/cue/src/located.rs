@@ -110,6 +110,20 @@ impl Value {
         found
     }
 
+    /// The same value without the syntax trees of its package, which take more memory than all else and are needed for
+    /// [`Value::eval_expr`] only: expressions cannot name the package's fields any more.
+    ///
+    /// ```
+    /// let value = cue::compile("a.cue", "a: 1").unwrap().without_syntax();
+    /// assert_eq!(value.lookup("a").unwrap().to_json().unwrap(), "1");
+    /// assert!(value.eval_expr("a").is_err());
+    /// ```
+    #[must_use]
+    pub fn without_syntax(mut self) -> Self {
+        self.files = Arc::default();
+        self
+    }
+
     /// The definitions of a struct (`#Name`), in order, by name.
     ///
     /// ```

@@ -71,7 +71,7 @@ pub enum ValueKind {
 pub struct Value {
     eval: Arc<Mutex<Eval>>,
     node: NodeId,
-    files: Arc<Vec<SourceFile>>,
+    pub(crate) files: Arc<Vec<SourceFile>>,
     cancel: Arc<AtomicBool>,
 }
 
