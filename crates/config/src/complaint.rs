@@ -28,7 +28,7 @@ fn diagnostic(error: &cue::Error, added: &Synthetic) -> Diagnostic {
     let first = Location { path, ..places.next().unwrap_or_default() };
     let mut one = Diagnostic::error(code_of(error.code), error.message.clone(), first);
     one.related = places.collect();
-    one.hint = error.hint.clone().or_else(|| hint(error)).or_else(|| overridden(error, added));
+    one.hint = error.hint.clone().or_else(|| overridden(error, added));
     one
 }
 
@@ -62,16 +62,6 @@ fn overridden(error: &cue::Error, added: &Synthetic) -> Option<String> {
         error.path.strip_prefix("variables.").or_else(|| error.path.strip_prefix("workspace.variables."))?;
     (error.code == cue::Code::Eval && error.positions.iter().any(given))
         .then(|| format!("what may be overridden is a type with a default: `{name}: int | *3`, for example"))
-}
-
-/// Mistakes that are made often enough to be answered.
-fn hint(error: &cue::Error) -> Option<String> {
-    let line = error.positions.first()?.snippet.trim();
-    let (word, rest) = line.split_once(" \"")?;
-    let (name, rest) = rest.split_once('"')?;
-    let is_word = word.chars().all(|c| c.is_alphanumeric() || c == '_');
-    (error.code == cue::Code::Syntax && is_word && rest.trim_start().starts_with([':', '{']))
-        .then(|| format!("a field within a field is written with a colon each: `{word}: \"{name}\": {{..}}`"))
 }
 
 /// A path as the evaluator writes it (`a."b.c".0`), as a JSON pointer.
