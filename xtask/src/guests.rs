@@ -15,10 +15,16 @@ const DIGESTS: &str = "guests/components/DIGESTS";
 const BUILT_BY: &str = "# built by ";
 
 /// The guests that are built: package, and where its component goes. `{version}` is that of the package.
-const GUESTS: [(&str, &str); 4] = [
+const GUESTS: [(&str, &str); 10] = [
     ("echo", "guests/components/echo-{version}.wasm"),
     ("http-fetch", "guests/components/http-fetch-{version}.wasm"),
     ("linux-file", "guests/components/linux-file-{version}.wasm"),
+    ("linux-exec", "guests/components/linux-exec-{version}.wasm"),
+    ("linux-pkg", "guests/components/linux-pkg-{version}.wasm"),
+    ("linux-service", "guests/components/linux-service-{version}.wasm"),
+    ("linux-user", "guests/components/linux-user-{version}.wasm"),
+    ("probe-net", "guests/components/probe-net-{version}.wasm"),
+    ("provider-probe", "crates/sandbox/tests/guests/provider-probe.wasm"),
     ("probe", "crates/sandbox/tests/guests/probe.wasm"),
 ];
 

@@ -283,3 +283,43 @@ async fn probes_go_to_whoever_probes() {
     let answers = carrier.ask(&[stat, tcp]).await.unwrap();
     assert!(matches!(answers.as_slice(), [Answer::File(Some(_)), Answer::Connected(3)]), "{answers:?}");
 }
+
+#[tokio::test]
+async fn a_command_runs_once_while_its_guard_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().canonicalize().unwrap();
+    let module = module("linux.exec");
+    let description = described(&module).await;
+    let kind = &description.types["linux.exec::exec"];
+    let text = path.to_str().unwrap().to_owned();
+    let exec = ["touch", "false", "test"].map(str::to_owned).into();
+    let rights = Rights { exec, read: [text].into(), write: [].into() };
+    let session = Local::new(Start::default()).open(remote::grants(rights)).await.unwrap();
+    let carrier = Carrier::new(&session, &Nothing, &Nothing);
+    let make = async |config: Value| {
+        let change = Change {
+            operation: Operation::Create,
+            desired: object(&config),
+            prior: Attributes::new(),
+            fields: Vec::new(),
+            asked: Vec::new(),
+        };
+        provider::apply(&module, kind, &carrier, vec![change]).await.pop().unwrap()
+    };
+    let touch = json!({"command": ["touch", path.join("made")], "creates": path.join("made")});
+    for changed in [true, false] {
+        assert_eq!(make(touch.clone()).await.map(|outcome| outcome.changed), Ok(changed));
+    }
+    let unless = json!({"command": ["touch", path.join("two")], "unless": ["test", "-e", path.join("two")]});
+    for changed in [true, false] {
+        assert_eq!(make(unless.clone()).await.map(|outcome| outcome.changed), Ok(changed));
+    }
+    let fails = make(json!({"command": ["false"], "creates": path.join("never")})).await.unwrap_err();
+    assert!(fails.to_string().contains("exited with 1"), "{fails}");
+    let lies =
+        make(json!({"command": ["touch", path.join("a")], "creates": path.join("b")})).await.unwrap_err();
+    assert!(lies.to_string().contains("still says"), "{lies}");
+    let found =
+        module.validate("linux.exec::exec", &[object(&json!({"command": ["x"], "timeout": 1}))]).await;
+    assert!(found.unwrap()[0][0].message.contains("needs `creates` or `unless`"));
+}

@@ -9,8 +9,21 @@ pub struct Shipped {
     pub component: &'static [u8],
 }
 
-/// All of them.
-pub const SHIPPED: &[Shipped] = &[Shipped {
-    name: "linux.file",
-    component: include_bytes!("../../../guests/components/linux-file-0.1.0.wasm"),
-}];
+macro_rules! shipped {
+    ($($name:literal = $file:literal),* $(,)?) => {
+        /// All of them.
+        pub const SHIPPED: &[Shipped] = &[$(Shipped {
+            name: $name,
+            component: include_bytes!(concat!("../../../guests/components/", $file)),
+        }),*];
+    };
+}
+
+shipped! {
+    "linux.exec" = "linux-exec-0.1.0.wasm",
+    "linux.file" = "linux-file-0.1.0.wasm",
+    "linux.pkg" = "linux-pkg-0.1.0.wasm",
+    "linux.service" = "linux-service-0.1.0.wasm",
+    "linux.user" = "linux-user-0.1.0.wasm",
+    "probe.net" = "probe-net-0.1.0.wasm",
+}

@@ -218,7 +218,7 @@ impl Work {
         let before = facts(first).map_err(bad)?;
         let manager = Manager::of(config, &before).map_err(bad)?;
         if answers.len() > 1 {
-            return Err(outcome(name, change, &answers[1..]));
+            return Err(outcome(name, change, installed(&before, name), &answers[1..]));
         }
         let here = installed(&before, name);
         let removes =
@@ -282,7 +282,7 @@ impl Group {
 }
 
 /// What became of a transaction, for one of its packages.
-fn outcome(name: &str, change: &Ask, answers: &[&Answer]) -> Application {
+fn outcome(name: &str, change: &Ask, before: Option<Installed>, answers: &[&Answer]) -> Application {
     let Some((last, ran)) = answers.split_last() else {
         return failed(FailureClass::Permanent, "an answer is missing");
     };
@@ -302,10 +302,12 @@ fn outcome(name: &str, change: &Ask, answers: &[&Answer]) -> Application {
     let removes =
         matches!(change.operation, Operation::Delete) || text(&change.desired, "state") == Some("absent");
     match (installed(&after, name), removes) {
-        (None, true) => done(Object::new(), true),
+        (None, true) => done(Object::new(), before.is_some()),
         (Some(_), true) => failed(FailureClass::Conflict, [name, " is still installed"].concat()),
         (None, false) => failed(FailureClass::Conflict, [name, " is not installed afterwards"].concat()),
-        (Some(here), false) => done(seen(&change.desired, &here, Some(false)), true),
+        (Some(here), false) => {
+            done(seen(&change.desired, &here, Some(false)), before.as_ref() != Some(&here))
+        }
     }
 }
 

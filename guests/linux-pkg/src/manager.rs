@@ -15,6 +15,7 @@ pub enum Manager {
 }
 
 /// A package that is installed.
+#[derive(PartialEq)]
 pub struct Installed {
     pub version: String,
     pub held: bool,

@@ -139,11 +139,14 @@ fn settings(config: &Object, before: Option<&Object>) -> Vec<String> {
     let differs = |name: &str, value: &Value| before.is_none_or(|before| before.get(name) != Some(value));
     for (name, option) in [("uid", "--uid="), ("group", "--gid="), ("home", "--home="), ("shell", "--shell=")]
     {
-        if let Some(value) = config.get(name).filter(|value| differs(name, value)) {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let value = if name == "home" { value.trim_end_matches('/') } else { &value };
-            // usermod spells this one differently, and --home-dir is useradd's full name for it
-            args.push([option, value].concat());
+        let Some(declared) = config.get(name) else { continue };
+        // a path with a slash at its end is the same path
+        let value = match declared.as_str() {
+            Some(text) if name == "home" => Value::from(text.trim_end_matches('/')),
+            _ => declared.clone(),
+        };
+        if differs(name, &value) {
+            args.push([option, &value.as_str().map_or_else(|| value.to_string(), str::to_owned)].concat());
         }
     }
     if let Some(mut groups) = texts(config, "groups") {
