@@ -8,6 +8,7 @@ mod environments;
 mod explain;
 mod facts;
 mod forms;
+mod helpers;
 mod mistakes;
 mod schema;
 mod seeds;
