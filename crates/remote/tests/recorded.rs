@@ -140,81 +140,16 @@ impl Host {
                 ended(100, "", "E: Could not get lock /var/lib/dpkg/lock-frontend")
             }
             ("apt-get", words) if words.contains(&"update") => ended(0, "", ""),
-            ("apt-get", words) => {
-                let names = words.iter().skip(5).filter(|word| !word.starts_with('-'));
-                for name in names {
-                    if words.contains(&"remove") {
-                        self.packages.remove(*name);
-                        continue;
-                    }
-                    let (name, wanted) = name.split_once('=').unwrap_or((name, ""));
-                    let Some(offered) = self.offered.get(name) else {
-                        return ended(100, "", &format!("E: Unable to locate package {name}"));
-                    };
-                    let version = wanted.strip_suffix('*').map_or_else(
-                        || if wanted.is_empty() { offered.clone() } else { wanted.to_owned() },
-                        |wanted| format!("{wanted}-1"),
-                    );
-                    self.packages.entry(name.to_owned()).or_default().0 = version;
-                }
-                ended(0, "", "")
-            }
+            ("apt-get", words) => self.apt_get(words),
             ("apt-mark", [verb, names @ ..]) => {
                 for name in names {
                     self.packages.get_mut(*name).unwrap().1 = *verb == "hold";
                 }
                 ended(0, "", "")
             }
-            ("systemctl", ["show", ..]) => {
-                let state = match self.services.get(last.trim_end_matches(".service")) {
-                    None => "LoadState=not-found\nActiveState=inactive\nUnitFileState=\n".to_owned(),
-                    Some((runs, enabled)) => format!(
-                        "LoadState=loaded\nActiveState={}\nUnitFileState={}\n",
-                        if *runs { "active" } else { "inactive" },
-                        if *enabled { "enabled" } else { "disabled" }
-                    ),
-                };
-                ended(0, &state, "")
-            }
-            ("systemctl", [verb, ..]) => {
-                let service = self.services.get_mut(last.trim_end_matches(".service")).unwrap();
-                match *verb {
-                    "start" | "restart" => service.0 = true,
-                    "stop" => service.0 = false,
-                    "enable" => service.1 = true,
-                    "disable" => service.1 = false,
-                    _ => {}
-                }
-                ended(0, "", "")
-            }
-            ("useradd" | "usermod", _) => {
-                let groups = self.groups.clone();
-                let user = self
-                    .users
-                    .entry(last.to_owned())
-                    .or_insert_with(|| (1000, 100, format!("/home/{last}"), "/bin/sh".to_owned()));
-                if let Some(uid) = option("--uid=") {
-                    user.0 = uid.parse().unwrap();
-                }
-                if let Some(group) = option("--gid=") {
-                    user.1 = groups[group].0;
-                }
-                for (place, name) in [(&mut user.2, "--home="), (&mut user.3, "--shell=")] {
-                    if let Some(value) = option(name) {
-                        value.clone_into(place);
-                    }
-                }
-                if let Some(names) = option("--groups=") {
-                    let names: Vec<&str> = names.split(',').collect();
-                    for (name, (_, members)) in &mut self.groups {
-                        members.remove(last);
-                        if names.contains(&name.as_str()) {
-                            members.insert(last.to_owned());
-                        }
-                    }
-                }
-                ended(0, "", "")
-            }
+            ("systemctl", ["show", ..]) => self.systemctl_show(last),
+            ("systemctl", [verb, ..]) => self.systemctl(verb, last),
+            ("useradd" | "usermod", words) => self.set_user(words, last),
             ("userdel", _) => {
                 self.users.remove(last);
                 self.groups.values_mut().for_each(|(_, members)| drop(members.take(last)));
@@ -231,6 +166,80 @@ impl Host {
             }
             _ => fault("program_missing"),
         }
+    }
+
+    fn apt_get(&mut self, words: &[&str]) -> Answer {
+        let names = words.iter().skip(5).filter(|word| !word.starts_with('-'));
+        for name in names {
+            if words.contains(&"remove") {
+                self.packages.remove(*name);
+                continue;
+            }
+            let (name, wanted) = name.split_once('=').unwrap_or((name, ""));
+            let Some(offered) = self.offered.get(name) else {
+                return ended(100, "", &format!("E: Unable to locate package {name}"));
+            };
+            let version = wanted.strip_suffix('*').map_or_else(
+                || if wanted.is_empty() { offered.clone() } else { wanted.to_owned() },
+                |wanted| format!("{wanted}-1"),
+            );
+            self.packages.entry(name.to_owned()).or_default().0 = version;
+        }
+        ended(0, "", "")
+    }
+
+    fn systemctl_show(&self, unit: &str) -> Answer {
+        let state = match self.services.get(unit.trim_end_matches(".service")) {
+            None => "LoadState=not-found\nActiveState=inactive\nUnitFileState=\n".to_owned(),
+            Some((runs, enabled)) => format!(
+                "LoadState=loaded\nActiveState={}\nUnitFileState={}\n",
+                if *runs { "active" } else { "inactive" },
+                if *enabled { "enabled" } else { "disabled" }
+            ),
+        };
+        ended(0, &state, "")
+    }
+
+    fn systemctl(&mut self, verb: &str, unit: &str) -> Answer {
+        let service = self.services.get_mut(unit.trim_end_matches(".service")).unwrap();
+        match verb {
+            "start" | "restart" => service.0 = true,
+            "stop" => service.0 = false,
+            "enable" => service.1 = true,
+            "disable" => service.1 = false,
+            _ => {}
+        }
+        ended(0, "", "")
+    }
+
+    fn set_user(&mut self, words: &[&str], last: &str) -> Answer {
+        let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name));
+        let groups = self.groups.clone();
+        let user = self
+            .users
+            .entry(last.to_owned())
+            .or_insert_with(|| (1000, 100, format!("/home/{last}"), "/bin/sh".to_owned()));
+        if let Some(uid) = option("--uid=") {
+            user.0 = uid.parse().unwrap();
+        }
+        if let Some(group) = option("--gid=") {
+            user.1 = groups[group].0;
+        }
+        for (place, name) in [(&mut user.2, "--home="), (&mut user.3, "--shell=")] {
+            if let Some(value) = option(name) {
+                value.clone_into(place);
+            }
+        }
+        if let Some(names) = option("--groups=") {
+            let names: Vec<&str> = names.split(',').collect();
+            for (name, (_, members)) in &mut self.groups {
+                members.remove(last);
+                if names.contains(&name.as_str()) {
+                    members.insert(last.to_owned());
+                }
+            }
+        }
+        ended(0, "", "")
     }
 }
 
@@ -359,13 +368,14 @@ async fn many_packages_are_one_transaction_and_one_question() {
     let changes = ["nginx", "curl", "vim"].map(|name| create(json!({"package": name}))).into();
     let made = provider::apply(&module, kind, &model, changes).await;
     assert!(made.iter().all(|one| one.as_ref().is_ok_and(|outcome| outcome.changed)), "{made:?}");
-    let mut host = model.0.lock().unwrap();
-    assert_eq!(host.ran.len(), 1, "{:?}", host.ran);
-    assert!(host.ran[0].ends_with("nginx curl vim"), "{}", host.ran[0]);
-    assert_eq!(host.facts, 2, "once before, once after");
-    host.packages.clear();
-    host.busy = true;
-    drop(host);
+    {
+        let mut host = model.0.lock().unwrap();
+        assert_eq!(host.ran.len(), 1, "{:?}", host.ran);
+        assert!(host.ran[0].ends_with("nginx curl vim"), "{}", host.ran[0]);
+        assert_eq!(host.facts, 2, "once before, once after");
+        host.packages.clear();
+        host.busy = true;
+    }
     let made = provider::apply(&module, kind, &model, vec![create(json!({"package": "nginx"}))]).await;
     let error = made[0].as_ref().unwrap_err();
     assert!(error.is_transient() && error.to_string().contains("lock"), "{error}");
