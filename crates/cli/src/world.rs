@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{Clock, Entropy};
 use project::Lines;
-use project::infrastructure::Login;
+use project::infrastructure::{Identities, Login};
 
 /// The machine as commands see it.
 ///
@@ -26,6 +26,8 @@ pub struct World {
     pub loose_state: Option<PathBuf>,
     /// Who logs in to hosts, and with what.
     pub login: Login,
+    /// Where the keys for encrypted secrets are.
+    pub identities: Identities,
 }
 
 impl World {
@@ -44,6 +46,11 @@ impl World {
             },
             user: project::machine::user_name(),
             told: Told::default(),
+            identities: Identities::new(
+                variable("AEDILE_IDENTITY"),
+                variable("XDG_CONFIG_HOME").as_deref(),
+                home.as_deref(),
+            ),
             loose_state: project::layout::loose_state(variable("XDG_STATE_HOME").as_deref(), home.as_deref()),
         }
     }

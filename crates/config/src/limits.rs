@@ -18,8 +18,6 @@ pub const JUMPS_MAX: usize = 8;
 pub const DIAGNOSTICS_MAX: usize = 100;
 /// Longest text of a selector in bytes.
 pub const SELECTOR_BYTES_MAX: usize = 4 << 10;
-/// Longest name of a secret in bytes.
-pub const SECRET_NAME_BYTES_MAX: usize = 256;
 
 /// Most bytes of one Starlark script.
 pub const SCRIPT_BYTES_MAX: usize = 128 << 10;

@@ -1,7 +1,7 @@
 //! The machine: its clock and randomness, secrets kept on it, programs run on it, and ways to tell people something.
 //!
 //! For the program that puts Aedile together. [`SystemClock`] and [`SystemEntropy`] are the engine's time and chance;
-//! [`LayeredSecrets`] is where secrets come from and [`WithSecrets`] what keeps them out of everything that comes
+//! [`LayeredSecrets`] and [`PlacedSecrets`] are where secrets come from and [`WithSecrets`] what keeps them out of everything that comes
 //! back; [`Processes`] performs `run.shell`, `run.script` and `run.container`; [`Notifications`] performs `notify.send`
 //! and tells people about approvals.
 //!
@@ -48,5 +48,5 @@ mod time;
 
 pub use notify::{Channel, Deliver, Message, Notifications};
 pub use process::{Fetch, Interpreter, Processes, ProgramError};
-pub use secrets::{EnvSecrets, FileSecrets, LayeredSecrets, SecretSource, WithSecrets};
+pub use secrets::{EnvSecrets, FileSecrets, LayeredSecrets, PlacedSecrets, SecretSource, WithSecrets};
 pub use time::{SystemClock, SystemEntropy};

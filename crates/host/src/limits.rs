@@ -28,6 +28,14 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub const CONTAINER_CLEANUP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a secret.
 pub const SECRET_BYTES_MAX: u64 = 64 << 10;
+/// Bytes of an encrypted file of the project: a secret, and what the format and its text form add for as many keys as may be.
+pub const AGE_FILE_BYTES_MAX: u64 = 256 << 10;
+/// Bytes of a file with keys for encrypted files.
+pub const IDENTITY_BYTES_MAX: u64 = 16 << 10;
+/// Keys in such a file.
+pub const IDENTITIES_MAX: usize = 64;
+/// Keys that one file is encrypted for.
+pub const RECIPIENTS_MAX: usize = 128;
 /// Secrets shorter than this are only removed where they are a whole text: they occur everywhere by chance.
 pub const SCRUB_BYTES_MIN: usize = 4;
 /// How long delivering a notification may take.

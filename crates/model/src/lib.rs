@@ -31,6 +31,7 @@ pub mod problem;
 pub mod program;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod secret;
 pub mod time;
 pub mod verdict;
 
@@ -44,5 +45,6 @@ pub use id::{ApprovalId, CheckpointId, EventId, PlanId, RunId};
 pub use principal::{Environment, Principal, Role};
 pub use problem::Problem;
 pub use program::{Event, Happening, Outcome, Program, Step, StepId, StepRef};
+pub use secret::SecretPlace;
 pub use time::Timestamp;
 pub use verdict::{Judgement, MatchedRule, Verdict};

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use journal::{Signer, Verifier};
 use model::Digest;
+use zeroize::Zeroizing;
 
 use crate::layout::create_private;
 use crate::{ProjectError, limits, text};
 
 /// Name of the file with the private key.
 const SIGNING: &str = "signing.key";
+/// Name of the file with the key for digests of secrets, as hexadecimal digits.
+const SEALING: &str = "sealing.key";
 
 /// The keys in one directory.
 #[derive(Debug, Clone)]
@@ -33,16 +36,44 @@ impl Keys {
         self.directory.join(SIGNING).is_file()
     }
 
-    /// The key that signs.
-    pub fn signer(&self) -> Result<Signer, ProjectError> {
-        let path = self.directory.join(SIGNING);
-        let bad = |why: String| ProjectError::BadKey { path: path.clone(), why };
+    /// The text of a private key.
+    fn private(path: &Path) -> Result<Zeroizing<String>, ProjectError> {
+        let bad = |why: String| ProjectError::BadKey { path: path.to_owned(), why };
         let mode =
-            fs_err::metadata(&path).map_err(|error| bad(error.kind().to_string()))?.permissions().mode();
+            fs_err::metadata(path).map_err(|error| bad(error.kind().to_string()))?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(bad(format!("others than its owner can read it (mode {:o})", mode & 0o777)));
         }
-        let secret = text::read(&path, &path.display().to_string(), limits::KEY_BYTES_MAX)?;
+        text::read(path, &path.display().to_string(), limits::KEY_BYTES_MAX).map(Zeroizing::new)
+    }
+
+    /// The key for digests of secrets; none where none was made.
+    pub(crate) fn sealing(&self) -> Result<Option<Zeroizing<[u8; 32]>>, ProjectError> {
+        let path = self.directory.join(SEALING);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = Self::private(&path)?;
+        let bad =
+            || ProjectError::BadKey { path: path.clone(), why: "it is not 64 hexadecimal digits".to_owned() };
+        let mut key = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(text.trim_end(), key.as_mut_slice()).map_err(|_| bad())?;
+        Ok(Some(key))
+    }
+
+    /// Keeps a key for digests of secrets.
+    pub(crate) fn make_sealing(&self, key: Zeroizing<[u8; 32]>) -> Result<Zeroizing<[u8; 32]>, ProjectError> {
+        create_private(&self.directory)?;
+        let text = Zeroizing::new(hex::encode(key.as_slice()));
+        write_private(&self.directory.join(SEALING), text.as_bytes())?;
+        Ok(key)
+    }
+
+    /// The key that signs.
+    pub fn signer(&self) -> Result<Signer, ProjectError> {
+        let path = self.directory.join(SIGNING);
+        let secret = Self::private(&path)?;
+        let bad = |why: String| ProjectError::BadKey { path: path.clone(), why };
         secret.trim_end().parse().map_err(|error: journal::note::NoteError| bad(error.to_string()))
     }
 

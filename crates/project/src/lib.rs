@@ -5,7 +5,7 @@
 //! own, prints nothing, and writes nothing while only reading is asked for.
 //!
 //! ```text
-//! aedile.yaml        name, environments, actions, notify
+//! aedile.yaml        name, environments, actions, notify, secrets
 //! access.yaml        roles, and who may act as whom
 //! policy/            policy.yaml, *.rego and their tests
 //! workflows/         *.yaml, *.json

@@ -30,6 +30,17 @@ pub struct Manifest {
     /// Where people are told that something waits for them, by name of the channel.
     #[serde(default)]
     pub notify: BTreeMap<String, Channel>,
+    /// Who can read the secrets that are encrypted for this project.
+    #[serde(default)]
+    pub secrets: Secrets,
+}
+
+/// Encrypted secrets.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Secrets {
+    /// Public halves of age keys (`age1...`): `aedile secrets encrypt` encrypts for all of them.
+    pub recipients: Vec<String>,
 }
 
 /// What is different in one environment.
@@ -38,6 +49,8 @@ pub struct Manifest {
 pub struct Overrides {
     /// Channels that replace or join the project's.
     pub notify: BTreeMap<String, Channel>,
+    /// Who can read this environment's encrypted secrets, instead of the project's.
+    pub secrets: Option<Secrets>,
 }
 
 /// One WASM action.
@@ -108,6 +121,12 @@ impl Manifest {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Whom the secrets of an environment are encrypted for: what it says itself, or what the project does.
+    pub fn recipients(&self, environment: &Environment) -> &[String] {
+        let own = self.environments.get(environment.as_str()).and_then(|own| own.secrets.as_ref());
+        &own.unwrap_or(&self.secrets).recipients
     }
 
     /// The channels of an environment: the project's, and the environment's own over them.

@@ -180,7 +180,7 @@ pub fn open_or_create(place: &Place, machine: &Machine) -> Result<SqliteJournal,
 }
 
 /// Waits until no other process makes or changes keys here; the turn ends with the file.
-fn turn(state: &StateDir) -> Result<fs_err::File, ProjectError> {
+pub(crate) fn turn(state: &StateDir) -> Result<fs_err::File, ProjectError> {
     let unwritable = |source| ProjectError::Unwritable { what: state.root().display().to_string(), source };
     let directory = fs_err::File::open(state.root()).map_err(unwritable)?;
     rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive)
@@ -211,7 +211,7 @@ fn environment_event(event: EnvironmentEvent) -> NewEvent {
     NewEvent { stream: ENVIRONMENT.into(), actor: Principal::system(), event: event.into() }
 }
 
-fn seed(entropy: &dyn Entropy) -> [u8; 32] {
+pub(crate) fn seed(entropy: &dyn Entropy) -> [u8; 32] {
     let mut seed = [0; 32];
     seed[..16].copy_from_slice(&entropy.draw().to_le_bytes());
     seed[16..].copy_from_slice(&entropy.draw().to_le_bytes());
@@ -264,7 +264,8 @@ fn append_environment(
     futures_executor::block_on(journal.append(append)).map(|_| ())
 }
 
-fn secrets(state: &StateDir) -> Arc<dyn Secrets> {
+/// Where an environment's own secrets are.
+pub(crate) fn secrets(state: &StateDir) -> Arc<dyn Secrets> {
     // a file belongs to one environment, a variable to whatever is started with it: the file is meant more
     Arc::new(LayeredSecrets::new().then(FileSecrets::new(state.secrets())).then(EnvSecrets))
 }

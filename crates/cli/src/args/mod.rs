@@ -8,6 +8,7 @@ mod policy;
 mod project;
 mod run;
 mod runs;
+mod secrets;
 
 pub use approvals::{ApprovalsCommand, DecideArgs};
 pub use cue::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, FmtCueArgs, ImportArgs, InputArgs, VetArgs};
@@ -21,6 +22,7 @@ pub use run::RunArgs;
 pub use runs::{
     ListRunsArgs, ReasonArgs, ResolveArgs, RetryArgs, RunIdArgs, RunLogsArgs, RunsCommand, SignalArgs,
 };
+pub use secrets::{EncryptArgs, KeygenArgs, ListSecretsArgs, SecretsCommand};
 
 use std::path::PathBuf;
 
@@ -121,6 +123,9 @@ pub enum Command {
     /// Ask hosts what they are, and keep it
     #[command(subcommand)]
     Facts(FactsCommand),
+    /// List the secrets that the configuration declares, and encrypt them
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Print what a configuration may say
     #[command(subcommand)]
     Schema(SchemaCommand),

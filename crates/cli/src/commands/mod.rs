@@ -18,6 +18,7 @@ mod questions;
 mod run;
 mod runs;
 mod schedules;
+mod secrets;
 mod status;
 mod steer;
 mod validate;
@@ -60,6 +61,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Status => status::status(ui, world, &here()?),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
         Command::Facts(command) => facts::facts(ui, world, &here()?, command),
+        Command::Secrets(command) => secrets::secrets(ui, world, &here()?, command),
         Command::Schema(SchemaCommand::Show) => {
             ui.answer(config::schema().trim_end());
             Ok(0)

@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 
 use cue::{Located, LocatedData};
-use model::{code::config as code, program::secret_reference};
+use model::{SecretPlace, code::config as code, program::secret_reference};
 use plan::{OutputRef, output_reference};
 use serde_json::{Map, Number, Value};
 
 use super::{Fields, Findings, Path, is_reserved, suggestion};
-use crate::limits;
 
 /// What an object with one member that begins with `$` stands for.
 const FORMS: [&str; 3] = ["$secret", "$output", "$join"];
@@ -97,7 +96,7 @@ fn reference(
     }
     let text = found.text(inner, path)?.clone();
     if form == "$secret" {
-        if let Err(reason) = check_secret(&text) {
+        if let Err(reason) = text.parse::<SecretPlace>() {
             let hint = "write a name, env:NAME, file:PATH or age:PATH";
             found.error(code::BAD_REFERENCE, &inner.spot, path, reason).hint = Some(hint.to_owned());
             return None;
@@ -136,34 +135,6 @@ fn join(
         }
     }
     Some(out)
-}
-
-/// Whether a text names a secret: a name as in an environment's `secrets/`, a variable (`env:NAME`), a file
-/// (`file:PATH`) or a file encrypted by age (`age:PATH`).
-fn check_secret(text: &str) -> Result<(), String> {
-    let refuse = |why: &str| Err(format!("{text:?} does not name a secret: {why}"));
-    if text.len() > limits::SECRET_NAME_BYTES_MAX {
-        return Err(format!("the name of a secret is longer than {} bytes", limits::SECRET_NAME_BYTES_MAX));
-    }
-    let word = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    match text.split_once(':') {
-        Some(("env", name)) if word(name) && !name.starts_with(|c: char| c.is_ascii_digit()) => Ok(()),
-        Some(("env", _)) => refuse("a variable is letters, digits and `_`"),
-        Some(("file" | "age", path)) => {
-            if path.is_empty() || path.chars().any(char::is_control) {
-                refuse("there is no such path")
-            } else if path.split('/').any(|part| part == "..") {
-                refuse("a path does not go up with `..`")
-            } else {
-                Ok(())
-            }
-        }
-        Some((source, _)) => refuse(&format!("there is no source `{source}`")),
-        None if text.split(['.', '-']).all(word) => Ok(()),
-        None => refuse("a name is letters, digits, `.`, `_` and `-`"),
-    }
 }
 
 /// The number as JSON has it; whole numbers exactly or not at all.

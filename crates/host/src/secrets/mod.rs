@@ -1,6 +1,9 @@
 //! Secrets: where they come from, how they get into an action at the last moment, and how they are kept out of
 //! everything that comes back.
 
+pub mod age;
+mod placed;
+mod private;
 mod scrub;
 mod sources;
 mod substitute;
@@ -13,6 +16,7 @@ use engine::ports::{
 use model::{Action, Problem, code};
 use serde_json::Value;
 
+pub use placed::PlacedSecrets;
 pub use scrub::Scrubber;
 pub use sources::{EnvSecrets, FileSecrets, LayeredSecrets, SecretSource};
 pub use substitute::{holds_reference, reveal};

@@ -1,14 +1,12 @@
 //! Where secrets come from.
 
 use std::fmt;
-use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::ports::{Secret, SecretError, Secrets};
-use rustix::fs::{Mode, OFlags};
-use zeroize::Zeroizing;
 
+use super::private::{self, Content, Directory};
 use crate::limits::SECRET_BYTES_MAX;
 
 /// One place where secrets are kept.
@@ -18,6 +16,18 @@ pub trait SecretSource: Send + Sync {
 
     /// Where a secret of this name would be, for a message.
     fn place(&self, name: &str) -> String;
+}
+
+/// The value of a variable of this process.
+pub(crate) fn variable(name: &str) -> Result<Option<Secret>, String> {
+    match std::env::var(name) {
+        Ok(value) if value.len() as u64 > SECRET_BYTES_MAX => {
+            Err(format!("the variable {name} is larger than {SECRET_BYTES_MAX} bytes"))
+        }
+        Ok(value) => Ok(Some(Secret::new(value))),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(format!("the variable {name} is not text")),
+    }
 }
 
 /// Secrets in variables of this process: `AEDILE_SECRET_` and the name in upper case, with `_` for everything that is
@@ -34,15 +44,7 @@ impl EnvSecrets {
 
 impl SecretSource for EnvSecrets {
     fn find(&self, name: &str) -> Result<Option<Secret>, SecretError> {
-        let variable = Self::variable(name);
-        match std::env::var(&variable) {
-            Ok(value) => Ok(Some(Secret::new(value))),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(SecretError {
-                name: name.to_owned(),
-                why: format!("the variable {variable} is not text"),
-            }),
-        }
+        variable(&Self::variable(name)).map_err(|why| SecretError { name: name.to_owned(), why })
     }
 
     fn place(&self, name: &str) -> String {
@@ -71,49 +73,11 @@ impl FileSecrets {
         {
             return Err("such a name cannot be a file (letters, digits, `.`, `_` and `-`)".to_owned());
         }
-        let io = |error: rustix::io::Errno| std::io::Error::from(error).to_string();
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let directory = match rustix::fs::open(&self.directory, flags | OFlags::DIRECTORY, Mode::empty()) {
-            Ok(directory) => directory,
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(io(error)),
-        };
-        let user = rustix::process::geteuid().as_raw();
-        let status = rustix::fs::fstat(&directory).map_err(io)?;
-        if status.st_mode & 0o022 != 0 || (status.st_uid != user && status.st_uid != 0) {
-            return Err(format!("others may write {}; chmod 700 it", self.directory.display()));
-        }
-        let file = match rustix::fs::openat(
-            &directory,
-            name,
-            flags | OFlags::NOFOLLOW | OFlags::NONBLOCK,
-            Mode::empty(),
-        ) {
-            Ok(file) => file,
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(rustix::io::Errno::LOOP) => return Err("the file is a symbolic link".to_owned()),
-            Err(error) => return Err(io(error)),
-        };
-        // what was opened is what is checked
-        let status = rustix::fs::fstat(&file).map_err(io)?;
-        let path = self.directory.join(name);
-        if rustix::fs::FileType::from_raw_mode(status.st_mode) != rustix::fs::FileType::RegularFile {
-            return Err(format!("{} is not a file", path.display()));
-        }
-        if status.st_mode & 0o077 != 0 || (status.st_uid != user && status.st_uid != 0) {
-            return Err(format!("others may read {}; chmod 600 it", path.display()));
-        }
-        let mut value = Zeroizing::new(String::new());
-        let mut limited = std::fs::File::from(file).take(SECRET_BYTES_MAX + 1);
-        limited.read_to_string(&mut value).map_err(|error| match error.kind() {
-            std::io::ErrorKind::InvalidData => format!("{} is not text", path.display()),
-            _ => error.to_string(),
-        })?;
-        if value.len() as u64 > SECRET_BYTES_MAX {
-            return Err(format!("{} is larger than {SECRET_BYTES_MAX} bytes", path.display()));
-        }
-        let end = value.strip_suffix('\n').unwrap_or(&value);
-        Ok(Some(Secret::new(end.strip_suffix('\r').unwrap_or(end).to_owned())))
+        let Some(directory) = Directory::open(&self.directory, Content::Private)? else { return Ok(None) };
+        let Some(bytes) = directory.read(Path::new(name), SECRET_BYTES_MAX)? else { return Ok(None) };
+        let value = private::text(&bytes)
+            .map_err(|_| format!("{} is not text", self.directory.join(name).display()))?;
+        Ok(Some(Secret::new(value.as_str().to_owned())))
     }
 }
 

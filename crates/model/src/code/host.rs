@@ -16,4 +16,5 @@ codes! {
     SECRET_EXPOSED = "E0613", Usage, "a secret would end up where others can read it";
     NOT_DELIVERED = "E0614", Failed, "a notification could not be delivered";
     PROGRAM_LIMIT = "E0615", Failed, "the program reached a limit and was stopped";
+    BAD_SECRET_KEY = "E0616", Usage, "a key for encrypted secrets cannot be used";
 }

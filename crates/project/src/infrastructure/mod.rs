@@ -2,6 +2,7 @@
 
 mod facts;
 mod hosts;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::{Project, ProjectError, limits, text};
 
 pub use facts::{Collected, FactStore, Known, collect};
 pub use hosts::{Login, target};
+pub use secrets::{Declared, Identities, declared, sealing_key, seals, secrets};
 
 /// The CUE files of a project's infrastructure, sorted, relative to its directory; none where it has none.
 pub fn files(project: &Project) -> Result<Vec<PathBuf>, ProjectError> {
