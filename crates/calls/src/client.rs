@@ -105,6 +105,8 @@ pub(crate) struct Request {
     pub(crate) scheme: Option<Scheme>,
     pub(crate) follow: bool,
     pub(crate) bytes_max: usize,
+    /// Whether a longer body is cut there, and not an error.
+    pub(crate) cut: bool,
 }
 
 /// One response, whole, with the request it answers.
@@ -346,14 +348,20 @@ fn connect(config: &Config) -> Result<reqwest::Client, reqwest::Error> {
 async fn read(response: &mut reqwest::Response, request: &Request, sent: bool) -> Result<Vec<u8>, CallError> {
     let limit = request.bytes_max;
     let too_large = || CallError::TooLarge { target: request.target(), limit, sent };
-    if request.method != Method::HEAD && response.content_length().is_some_and(|length| length > limit as u64)
+    if !request.cut
+        && request.method != Method::HEAD
+        && response.content_length().is_some_and(|length| length > limit as u64)
     {
         return Err(too_large());
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error, request, sent))? {
         if body.len() + chunk.len() > limit {
-            return Err(too_large());
+            if !request.cut {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk[..limit - body.len()]);
+            break;
         }
         body.extend_from_slice(&chunk);
     }

@@ -398,6 +398,7 @@ impl Client {
             scheme: None,
             follow: false,
             bytes_max: limits::TOKEN_BYTES_MAX,
+            cut: false,
         };
         let response = match self.once(&request, None, scope, &mut progress.aside()).await {
             Ok(response) => response,

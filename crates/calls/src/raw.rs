@@ -42,6 +42,16 @@ pub struct RawResponse {
 impl Client {
     /// Sends one request to a granted host. Follows no redirect and adds no credentials.
     pub async fn raw(&self, request: RawRequest, scope: &Scope<'_>) -> Result<RawResponse, CallError> {
+        self.raw_body(request, scope, false).await
+    }
+
+    /// The same, where a body that is longer is `cut` if that is wanted.
+    pub(crate) async fn raw_body(
+        &self,
+        request: RawRequest,
+        scope: &Scope<'_>,
+        cut: bool,
+    ) -> Result<RawResponse, CallError> {
         let bad = |what: &str| CallError::BadCall(format!("{what} of the request is malformed"));
         if request.timeout.is_zero() || request.timeout > limits::CALL_TIMEOUT_MAX {
             return Err(bad("the timeout"));
@@ -60,6 +70,7 @@ impl Client {
             scheme: None,
             follow: false,
             bytes_max: request.bytes_max.min(self.config().response_bytes_max),
+            cut,
         };
         let response = self.send(prepared, scope, &mut progress).await?;
         let headers = response

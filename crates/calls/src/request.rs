@@ -69,6 +69,7 @@ impl Client {
             scheme,
             follow: call.redirect,
             bytes_max: self.config().response_bytes_max,
+            cut: false,
         })
     }
 }

@@ -36,7 +36,7 @@ impl Resolve for Resolver {
 }
 
 /// Those of a name's addresses that may be connected to; an error if there are some and all are forbidden.
-fn sift(
+pub(crate) fn sift(
     host: &str,
     found: impl Iterator<Item = SocketAddr>,
     rule: Addresses,

@@ -114,7 +114,36 @@ pub enum ProjectError {
         /// Why.
         why: String,
     },
-    /// The project's WASM actions cannot be used.
+    /// A provider of the project cannot be used.
+    #[error("the provider in {at} cannot be used: {why}")]
+    BadProvider {
+        /// Its manifest or component.
+        at: String,
+        /// Why.
+        why: String,
+    },
+    /// No provider has this name, or none of them this version.
+    #[error("there is no provider {name}{}{}", version_of(requirement), named(.known))]
+    NoProvider {
+        /// What was asked for.
+        name: String,
+        /// Which version was asked for; empty for any.
+        requirement: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A provider wants more than its manifest says.
+    #[error("capability {capability} not granted: {why}")]
+    NotGranted {
+        /// What it wants.
+        capability: String,
+        /// Who wants it, and why it does not get it.
+        why: String,
+    },
+    /// A provider did not say what it is.
+    #[error(transparent)]
+    Provider(#[from] provider::ProviderError),
+    /// The project's WASM components cannot be used.
     #[error(transparent)]
     Sandbox(#[from] sandbox::SandboxError),
     /// The name is not that of a principal, an environment, a role.
@@ -124,6 +153,10 @@ pub enum ProjectError {
 
 fn named(known: &[String]) -> String {
     if known.is_empty() { String::new() } else { format!("; there is {}", known.join(", ")) }
+}
+
+fn version_of(requirement: &str) -> String {
+    if requirement.is_empty() { String::new() } else { format!(" of version {requirement}") }
 }
 
 fn unread(broken: &[String]) -> String {
@@ -155,6 +188,10 @@ impl Coded for ProjectError {
             | Self::NothingYet { .. } => code::general::NOT_FOUND,
             Self::NotAllowed { .. } => code::policy::DENIED,
             Self::BadKey { .. } => code::journal::BAD_KEY,
+            Self::BadProvider { .. } => code::provider::BAD_MANIFEST,
+            Self::NoProvider { .. } => code::provider::NO_PROVIDER,
+            Self::NotGranted { .. } => code::provider::NOT_GRANTED,
+            Self::Provider(error) => error.code(),
             Self::Sandbox(error) => error.code(),
             Self::Name(_) | Self::NoUser { .. } => code::general::USAGE,
         }
@@ -169,6 +206,13 @@ impl Coded for ProjectError {
             Self::NoProject { .. } => Some("aedile init".to_owned()),
             Self::Exists { .. } | Self::NoWorkflow { .. } => Some("aedile validate".to_owned()),
             Self::NoEnvironment { known, .. } => listed(known),
+            Self::NoProvider { name, known, .. } => {
+                Some(plan::nearest(name, known.iter().map(String::as_str)).map_or_else(
+                    || "aedile provider list".to_owned(),
+                    |near| format!("aedile provider show {near}"),
+                ))
+            }
+            Self::Provider(error) => error.hint(),
             Self::NoInfrastructure => Some("aedile schema show".to_owned()),
             Self::NothingYet { .. } => Some("aedile run WORKFLOW".to_owned()),
             Self::NotAllowed { via, principal, environment } => Some(format!(

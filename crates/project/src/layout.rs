@@ -16,6 +16,8 @@ pub const POLICY: &str = "policy";
 pub const WORKFLOWS: &str = "workflows";
 /// Directory of the project's infrastructure: one CUE package.
 pub const INFRASTRUCTURE: &str = "infrastructure";
+/// Directory of the project's own providers: a directory for each, with its manifest.
+pub const PROVIDERS: &str = "providers";
 /// Directory of everything Aedile writes; git ignores it.
 pub const STATE: &str = ".aedile";
 

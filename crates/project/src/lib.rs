@@ -10,6 +10,7 @@
 //! policy/            policy.yaml, *.rego and their tests
 //! workflows/         *.yaml, *.json
 //! infrastructure/    *.cue: hosts and what they should be
+//! providers/         NAME/manifest.yaml and its component
 //! .aedile/ENV/       journal.db, keys/, engines/, cache/    (never in git)
 //! ```
 //!
@@ -35,6 +36,7 @@ pub mod manifest;
 pub mod place;
 pub mod presence;
 pub mod programs;
+pub mod providers;
 pub mod scaffold;
 pub mod text;
 mod wasm;

@@ -22,3 +22,9 @@ pub const FACTS_AGE: std::time::Duration = std::time::Duration::from_hours(1);
 pub const FACTS_TIME: std::time::Duration = std::time::Duration::from_mins(1);
 /// Hosts whose facts are gathered at once.
 pub const FACTS_AT_ONCE: usize = 64;
+/// Providers in a project.
+pub const PROVIDERS_MAX: usize = 256;
+/// Cases that a provider is checked with at once.
+pub const CASES_MAX: usize = 1_000;
+/// Bytes of a project's file that a case refers to.
+pub const CASE_FILE_BYTES_MAX: u64 = 16 << 20;

@@ -45,6 +45,14 @@ pub(crate) struct Pattern {
     condition: Option<String>,
 }
 
+/// Whether `text` is a capability that a type of a provider can declare.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_capability(text: &str) -> Result<(), String> {
+    text.parse::<Pattern>().map(drop)
+}
+
 impl FromStr for Pattern {
     type Err = String;
 

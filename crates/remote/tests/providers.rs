@@ -87,7 +87,8 @@ async fn linux_file_keeps_its_word() {
         ("$SMALL", project.add("dot.png", &[1, 2, 3], FileUse::Reference)),
         ("$TEMPLATE", project.add("hello.tpl", b"hello ${name}\n", FileUse::Text)),
     ];
-    let mut document: Value = serde_json::from_str(include_str!("cases/linux-file.json")).unwrap();
+    let mut document: Value =
+        serde_json::from_str(include_str!("../../../guests/cases/linux-file.json")).unwrap();
     fill(&mut document, &marks);
     let cases: Vec<Case> = conformance::cases(&document).unwrap();
     let module = module("linux.file");

@@ -5,8 +5,18 @@
 pub struct Shipped {
     /// Its name.
     pub name: &'static str,
+    /// The file it was built to: its name, its version, `.wasm`.
+    pub file: &'static str,
     /// Its component. What it is, is what `guests/components/DIGESTS` says; a test holds that.
     pub component: &'static [u8],
+}
+
+impl Shipped {
+    /// Its version.
+    pub fn version(&self) -> &'static str {
+        let stem = self.file.strip_suffix(".wasm").unwrap_or(self.file);
+        stem.rsplit_once('-').map_or(stem, |(_, version)| version)
+    }
 }
 
 macro_rules! shipped {
@@ -14,6 +24,7 @@ macro_rules! shipped {
         /// All of them.
         pub const SHIPPED: &[Shipped] = &[$(Shipped {
             name: $name,
+            file: $file,
             component: include_bytes!(concat!("../../../guests/components/", $file)),
         }),*];
     };

@@ -140,7 +140,10 @@ async fn every_shipped_provider_says_what_it_is() {
         assert!(digests.contains(&digest.to_string()), "{} is not what was built", shipped.name);
         let module = sandbox().load_provider(shipped.name, shipped.component, digest).unwrap();
         let description = Description::parse(shipped.name, &module.schema().await.unwrap()).unwrap();
-        assert_eq!(description.name, shipped.name);
+        assert_eq!(
+            (description.name.as_str(), description.version.as_str()),
+            (shipped.name, shipped.version())
+        );
         let mut schemas = plan::Schemas::default();
         description.add_to(&mut schemas, &digest);
         for (name, kind) in &description.types {

@@ -5,6 +5,7 @@
 mod behaviour;
 mod conformance;
 mod digest;
+mod probes;
 mod reach;
 mod support;
 mod tokens;

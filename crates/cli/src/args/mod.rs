@@ -6,6 +6,7 @@ mod infrastructure;
 mod journal;
 mod policy;
 mod project;
+mod provider;
 mod run;
 mod runs;
 mod secrets;
@@ -18,6 +19,7 @@ pub use journal::{
 };
 pub use policy::{ExplainPolicyArgs, PolicyCommand, PolicyTestArgs};
 pub use project::{DoctorArgs, DoctorCommand, FmtArgs, InitArgs, ValidateArgs};
+pub use provider::{CheckProviderArgs, ProviderCommand, ShowProviderArgs};
 pub use run::RunArgs;
 pub use runs::{
     ListRunsArgs, ReasonArgs, ResolveArgs, RetryArgs, RunIdArgs, RunLogsArgs, RunsCommand, SignalArgs,
@@ -123,6 +125,9 @@ pub enum Command {
     /// Ask hosts what they are, and keep it
     #[command(subcommand)]
     Facts(FactsCommand),
+    /// List, show and check what knows types of resources
+    #[command(subcommand)]
+    Provider(ProviderCommand),
     /// List the secrets that the configuration declares, and encrypt them
     #[command(subcommand)]
     Secrets(SecretsCommand),

@@ -14,6 +14,7 @@ mod init;
 mod journal;
 mod policy;
 mod proof;
+mod provider;
 mod questions;
 mod run;
 mod runs;
@@ -61,6 +62,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Status => status::status(ui, world, &here()?),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
         Command::Facts(command) => facts::facts(ui, world, &here()?, command),
+        Command::Provider(command) => provider::provider(ui, &here()?, command),
         Command::Secrets(command) => secrets::secrets(ui, world, &here()?, command),
         Command::Schema(SchemaCommand::Show) => {
             ui.answer(config::schema().trim_end());

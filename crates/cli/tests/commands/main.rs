@@ -13,6 +13,7 @@ mod examples;
 mod general;
 mod harness;
 mod programs;
+mod providers;
 mod proving;
 mod running;
 mod schedules;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         proving::trials(),
         examples::trials(),
         programs::trials(),
+        providers::trials(),
         cue::trials(),
         bad_input::trials(),
         schedules::trials(),

@@ -18,6 +18,7 @@ mod hosts;
 mod outside;
 mod rituals;
 mod rough;
+mod secrets;
 #[path = "../../../remote/tests/support/mod.rs"]
 mod sshd;
 mod terminal;
