@@ -142,7 +142,7 @@ pub enum ProjectError {
     },
     /// A provider did not say what it is.
     #[error(transparent)]
-    Provider(#[from] provider::ProviderError),
+    Provider(#[from] Box<provider::ProviderError>),
     /// The project's WASM components cannot be used.
     #[error(transparent)]
     Sandbox(#[from] sandbox::SandboxError),

@@ -203,7 +203,8 @@ impl Known {
         };
         let digest = Digest::of(bytes);
         let module = sandbox.load_provider(&self.name, bytes, self.pinned().unwrap_or(digest))?;
-        let description = Description::parse(&self.name, &module.schema().await?)?;
+        let schema = module.schema().await.map_err(Box::new)?;
+        let description = Description::parse(&self.name, &schema).map_err(Box::new)?;
         if let Origin::Manifest(manifest, shown) = &self.origin {
             agree(manifest, &description, &shown.display().to_string())?;
         }
