@@ -26,17 +26,24 @@ const METHODS: [&str; 2] = ["GET", "HEAD"];
 #[derive(Debug, Clone)]
 pub struct ClientProbes {
     client: Client,
-    granted: BTreeSet<(String, u16)>,
+    /// None: whoever asks has checked it.
+    granted: Option<BTreeSet<(String, u16)>>,
 }
 
 impl ClientProbes {
     /// Probes that reach what `capabilities` say, as plans show them: `tcp:HOST:PORT` and `http:URL`. Others grant nothing here.
     pub fn new<'a>(client: Client, capabilities: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { client, granted: capabilities.into_iter().filter_map(place).collect() }
+        Self { client, granted: Some(capabilities.into_iter().filter_map(place).collect()) }
+    }
+
+    /// Probes for callers that hold every query to what its resource declares, as [`provider::inspect`] does
+    /// ([`provider::Needs::allow_query`]). What no call reaches, these do not either.
+    pub fn as_declared(client: Client) -> Self {
+        Self { client, granted: None }
     }
 
     fn allows(&self, host: &str, port: u16) -> bool {
-        self.granted.contains(&(plain(host), port))
+        self.granted.as_ref().is_none_or(|granted| granted.contains(&(plain(host), port)))
     }
 
     async fn connect(&self, host: &str, port: u16, timeout: Duration) -> Answer {

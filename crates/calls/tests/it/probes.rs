@@ -77,6 +77,11 @@ async fn what_was_not_granted_is_not_connected_to() {
     assert_eq!(code(&granted.http(&post).await), "not_granted");
     assert_eq!(code(&granted.tcp("169.254.169.254", 80, SECOND).await), "not_granted", "link-local");
     assert_eq!(server.connections(), 0);
+    let declared = ClientProbes::as_declared(Client::new(Config::default()));
+    assert_eq!(code(&declared.http(&post).await), "not_granted");
+    assert_eq!(code(&declared.tcp("169.254.169.254", 80, SECOND).await), "not_granted", "link-local");
+    assert_eq!(server.connections(), 0);
+    assert!(matches!(declared.http(&get_of(&url, 64)).await, Answer::Responded { status: 200, .. }));
     assert!(matches!(granted.tcp("127.0.0.1", port, SECOND).await, Answer::Connected(_)));
 }
 
