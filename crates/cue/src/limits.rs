@@ -7,7 +7,7 @@ pub const SYNTAX_DEPTH: usize = 1_000;
 /// Deepest nesting of an evaluated value.
 pub const VALUE_DEPTH: u32 = 400;
 /// Deepest recursion of the evaluator: how many values may need one another before the first is known.
-pub const EVAL_DEPTH: u32 = 4_000;
+pub const EVAL_DEPTH: u32 = 40_000;
 /// Default for [`crate::Limits::steps`].
 pub const STEPS: u64 = 40_000_000;
 /// Default for [`crate::Limits::nodes`].

@@ -81,6 +81,8 @@ pub(crate) struct Eval {
     defs: HashMap<u32, DefInfo>,
     chains: Vec<ChainLink>,
     refs: Vec<RefLink>,
+    /// For long runs of references: the node they were followed from, and what they name.
+    long_runs: HashSet<(NodeId, NodeId)>,
     next_group: u32,
     lets: HashMap<(EnvId, ExprId), NodeId>,
     inline: HashMap<(EnvId, ExprId), NodeId>,
@@ -110,6 +112,7 @@ impl Eval {
             defs: HashMap::new(),
             chains: Vec::new(),
             refs: Vec::new(),
+            long_runs: HashSet::new(),
             next_group: node::OPEN + 1,
             lets: HashMap::new(),
             inline: HashMap::new(),
@@ -259,12 +262,6 @@ impl Eval {
     fn new_chain(&mut self, link: ChainLink) -> u32 {
         let id = u32::try_from(self.chains.len()).unwrap_or(NIL - 1);
         self.chains.push(link);
-        id
-    }
-
-    fn new_ref(&mut self, link: RefLink) -> u32 {
-        let id = u32::try_from(self.refs.len()).unwrap_or(NIL - 1);
-        self.refs.push(link);
         id
     }
 

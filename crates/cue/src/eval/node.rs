@@ -87,7 +87,14 @@ pub(crate) struct RefLink {
     /// Other content was there: following it again below is no structural cycle.
     pub(crate) discounted: bool,
     pub(crate) up: u32,
+    /// How many references were followed one after another from the same node, this one included.
+    pub(crate) run: u32,
+    /// The link at which the run became a long one (itself, while it is not).
+    pub(crate) base: u32,
 }
+
+/// From how many references on a run of them is long: whether one is among them is looked up then, not searched for.
+pub(crate) const LONG_RUN: u32 = 8;
 
 /// A group id that stands for a closed struct.
 #[derive(Clone, Copy, Debug)]

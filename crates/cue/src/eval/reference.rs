@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Eval;
-use super::node::{Conjunct, DefInfo, EnvId, NIL, NO_NODE, OPEN, Origin, RefLink, Scope, Shape, Status};
+use super::node::{Conjunct, DefInfo, EnvId, NIL, NO_NODE, OPEN, Origin, Scope, Shape, Status};
+use super::sharing::Earlier;
 use super::work::{Alternatives, Choice, Item, Mark, Work, mix};
 use crate::compile::LABEL_ONLY;
 use crate::error::Code;
@@ -374,25 +375,20 @@ impl Eval {
             self.add_value(w, value, item);
             return;
         }
-        let mut link = item.origin.refs;
-        let mut found = false;
-        while link != NIL {
-            let r = self.refs[link as usize];
-            // a long chain of references is work, too
-            self.steps += 1;
-            if r.target == target_original {
-                if r.node == here && r.expr == item.expr {
-                    return;
-                }
-                if !r.discounted && r.node != here {
-                    found = true;
-                }
-            }
-            link = r.up;
-        }
+        let found = match self.earlier(item, target_original, here) {
+            Earlier::Here => return,
+            Earlier::Above => true,
+            Earlier::Never => false,
+        };
         if found || self.is_ancestor(target, w.node) {
             w.cyclic.push((item, target));
             return;
+        }
+        if !open && self.is_far(item.origin.refs) {
+            let closes = self.closes_here(target, w.node);
+            if self.share_struct(w, target, item, closes) {
+                return;
+            }
         }
         let discounted = match item.origin.refs {
             NIL => w.anchors.contains(&NIL),
@@ -400,8 +396,7 @@ impl Eval {
         };
         let mut origin = item.origin;
         let up = origin.refs;
-        origin.refs =
-            self.new_ref(RefLink { expr: item.expr, target: target_original, node: here, discounted, up });
+        origin.refs = self.new_ref(item.expr, target_original, here, discounted, up);
         self.add_conjuncts(w, target, Item { origin, ..item }, open);
     }
 
@@ -433,13 +428,7 @@ impl Eval {
             let here = self.node(w.node).original;
             let target_original = self.node(target).original;
             let up = item.origin.refs;
-            let refs = self.new_ref(RefLink {
-                expr: item.expr,
-                target: target_original,
-                node: here,
-                discounted: false,
-                up,
-            });
+            let refs = self.new_ref(item.expr, target_original, here, false, up);
             let origin = Origin { cyclic: true, refs, ..item.origin };
             self.add_conjuncts(w, target, Item { origin, ..item }, false);
         }
