@@ -2,9 +2,7 @@
 //! conjuncts that led to it, where that says the same.
 
 use super::Eval;
-use super::node::{
-    Conjunct, LONG_RUN, NIL, NO_ENV, NO_NODE, OPEN, Origin, RefLink, Shape, Status,
-};
+use super::node::{Conjunct, LONG_RUN, NIL, NO_ENV, NO_NODE, OPEN, Origin, RefLink, Shape, Status};
 use super::work::{Item, Work};
 use crate::program::{Ir, Label};
 use crate::syntax::ast::Constraint;
@@ -167,7 +165,8 @@ impl Eval {
             return true;
         }
         // what a definition closes below its fields is for the conjuncts to say
-        if closes || self.node(id).constraint != Constraint::Member || !self.program.labels.is_regular(label) {
+        if closes || self.node(id).constraint != Constraint::Member || !self.program.labels.is_regular(label)
+        {
             return false;
         }
         let structs = self.node(id).conjuncts.iter().all(|c| {
