@@ -33,7 +33,11 @@ fn tags_put_values_into_fields() {
             &["x=1", "y=2"],
             r#"{"a":{"b":"1"},"d":{"c":"2"}}"#,
         ),
-        ("a: X={b: 1} @other(tag)\nc: string @tag(t) @tag(u)", &["u=v"], r#"{"a":{"b":1},"c":"v"}"#),
+        (
+            "a: X={b: 1, d: X.b} @other(tag)\nc: string @tag(t) @tag(u)",
+            &["u=v"],
+            r#"{"a":{"b":1,"d":1},"c":"v"}"#,
+        ),
         ("a: string @tag(t)\nb: string @tag(t)", &["t=v"], r#"{"a":"v","b":"v"}"#),
     ];
     for (text, tags, want) in cases {
@@ -88,6 +92,83 @@ fn an_import_that_failed_is_the_only_error_of_what_uses_it() {
     assert!(said[0].contains("example.com/none/db") && said[1].contains("encodng/json"), "{said:?}");
     let elsewhere = with_tags(&[("a.cue", &format!("{text}c: dx.port\n"))], &[]).unwrap_err();
     assert_eq!(elsewhere.0.len(), 3, "a name that no import makes is still unknown: {elsewhere}");
+}
+
+#[test]
+fn imports_that_nothing_uses_are_refused_with_their_place() {
+    let cases = [
+        ("import \"strings\"\na: 1", "imported and not used: \"strings\"", 1, 8),
+        ("import s \"strings\"\na: 1", "imported and not used: \"strings\" as s", 1, 8),
+        (
+            "import (\n\t\"list\"\n\t\"strings\"\n)\na: list.Max([1])",
+            "imported and not used: \"strings\"",
+            3,
+            2,
+        ),
+        // a field of that name is what is meant
+        ("import \"list\"\nx: {list: Max: 1, a: list.Max}", "imported and not used: \"list\"", 1, 8),
+    ];
+    for (text, message, line, column) in cases {
+        let errors = with_tags(&[("a.cue", text)], &[]).unwrap_err().0;
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].message, message);
+        assert_eq!(errors[0].code, Code::Compile);
+        assert_eq!((errors[0].positions[0].line, errors[0].positions[0].column), (line, column), "{text}");
+    }
+    // each file for itself, and in imported packages as well
+    let two =
+        [("a.cue", "package p\nimport \"list\"\na: list.Max([1])"), ("b.cue", "package p\nimport \"list\"")];
+    let errors = with_tags(&two, &[]).unwrap_err().0;
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(&*errors[0].positions[0].file, "b.cue");
+    let used = "import \"list\"\na: {b: [for x in [1] if list.Contains([1], x) {\"\\(list.Max([x]))\"}]}";
+    assert_eq!(with_tags(&[("a.cue", used)], &[]).unwrap(), r#"{"a":{"b":["1"]}}"#);
+}
+
+#[test]
+fn lets_and_aliases_that_nothing_refers_to_are_refused_with_their_place() {
+    let cases = [
+        ("let x = 1\na: 1", "x", 1, 1),
+        ("a: {let x = 1, b: {x: 2, c: x}}", "x", 1, 5),
+        ("X=a: 1", "X", 1, 1),
+        ("a: X=1\nb: a", "X", 1, 4),
+        ("a: X={b: 1}", "X", 1, 4),
+        ("X=\"a-b\": 1", "X", 1, 1),
+    ];
+    for (text, name, line, column) in cases {
+        let errors = with_tags(&[("a.cue", text)], &[]).unwrap_err().0;
+        assert_eq!(errors.len(), 1, "{text}: {errors:?}");
+        assert_eq!(errors[0].message, format!("unreferenced alias or let clause {name}"));
+        assert_eq!((errors[0].positions[0].line, errors[0].positions[0].column), (line, column), "{text}");
+    }
+    let fine = [
+        "let x = 1\na: x",
+        "let x = y\nlet y = 1\na: x",
+        "X=a: {b: 1, c: X.b}",
+        "a: X={b: 1, c: X.b}",
+        "a: [for k, v in [1] {v}]",
+        "a: {[N=string]: int, b: 1}",
+        "let x = 1\na: {b: c: \"\\(x)\"}",
+    ];
+    for text in fine {
+        with_tags(&[("a.cue", text)], &[]).unwrap();
+    }
+}
+
+#[test]
+fn packages_that_import_one_another_are_named_in_their_order() {
+    let files = [
+        ("cue.mod/module.cue", "module: \"x.org/m\""),
+        ("a.cue", "package m\nimport \"x.org/m/one\"\na: one.a"),
+        ("one/one.cue", "package one\nimport \"x.org/m/two\"\na: two.a"),
+        ("two/two.cue", "package two\nimport \"x.org/m/one\"\na: one.a"),
+    ];
+    let errors = with_tags(&files, &[]).unwrap_err();
+    let cycle = "import cycle not allowed: \"x.org/m/one\" imports \"x.org/m/two\" imports \"x.org/m/one\"";
+    assert!(errors.0.iter().any(|error| error.message == cycle), "{errors}");
+    let place =
+        errors.0.iter().find(|error| error.message == cycle).and_then(|error| error.positions.first());
+    assert_eq!(place.map(|place| (&*place.file, place.line)), Some(("two/two.cue", 2)));
 }
 
 #[test]

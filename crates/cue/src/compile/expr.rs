@@ -265,9 +265,11 @@ impl Compiler<'_, '_> {
         let found =
             self.scopes.iter().rev().enumerate().find_map(|(up, s)| s.names.get(name).map(|n| (up, *n)));
         if let Some((up, what)) = found {
+            let at = self.scopes.len() - 1 - up;
+            self.scopes[at].refer(name);
             return self.name(u32::try_from(up).unwrap_or(u32::MAX), what, span);
         }
-        if let Some(import) = self.imports.get(name).copied() {
+        if let Some(import) = self.imported(name) {
             return match import {
                 Imported::Package(p) => self.push(Ir::Import(p), span),
                 Imported::Missing => self.broken(format!("package {name:?} was not imported"), span),
@@ -310,7 +312,7 @@ impl Compiler<'_, '_> {
     fn selector(&mut self, base: &Expr, label: &Literal, span: Span) -> ExprId {
         if let ExprKind::Ident(name) = &base.kind
             && !self.scopes.iter().any(|s| s.names.contains_key(name))
-            && let Some(Imported::Builtin(package)) = self.imports.get(name.as_str()).copied()
+            && let Some(Imported::Builtin(package)) = self.imported(name.as_str())
         {
             return match builtin::member(package, &label.text) {
                 Some(builtin::Member::Ir(ir)) => self.push(ir, span),

@@ -25,6 +25,17 @@ pub(crate) enum Imported {
     Missing,
 }
 
+/// An import of the file being compiled.
+#[derive(Clone, Debug)]
+struct Import {
+    what: Imported,
+    path: String,
+    /// Its name, where that is given and not the package's own.
+    name: Option<String>,
+    span: Span,
+    used: bool,
+}
+
 /// Resolves import paths while a package is compiled.
 pub(crate) type Resolve<'a> = dyn FnMut(&mut Program, &str) -> Result<Imported, String> + 'a;
 
@@ -112,7 +123,7 @@ struct Compiler<'a, 'r> {
     errors: Vec<Error>,
     lets: lets::Graph,
     resolve: &'a mut Resolve<'r>,
-    imports: HashMap<String, Imported>,
+    imports: HashMap<String, Import>,
     /// The file may say which structs are closed below.
     explicit_open: bool,
 }
@@ -155,7 +166,9 @@ impl Compiler<'_, '_> {
         let mut scope = shared.clone();
         self.declare_locals(&unit.file.decls, &mut scope);
         let span = unit.file.decls.first().map_or_else(Span::default, |d| d.span);
-        self.struct_in(&unit.file.decls, scope, span)
+        let id = self.struct_in(&unit.file.decls, scope, span);
+        self.refuse_unused_imports();
+        id
     }
 
     fn import(&mut self, import: &ast::Import) {
@@ -167,15 +180,40 @@ impl Compiler<'_, '_> {
         let base = base.split('@').next().unwrap_or(base);
         let name =
             import.name.as_ref().map_or_else(|| package.unwrap_or(base), |i| i.name.as_str()).to_owned();
-        match (self.resolve)(self.program, &import.path) {
-            Ok(found) => {
-                self.imports.insert(name, found);
-            }
+        let what = match (self.resolve)(self.program, &import.path) {
+            Ok(found) => found,
             Err(message) => {
-                self.imports.insert(name, Imported::Missing);
                 self.fail(message, import.span);
+                Imported::Missing
             }
+        };
+        let given = import.name.as_ref().map(|i| i.name.to_string());
+        let path = import.path.clone();
+        self.imports.insert(name, Import { what, path, name: given, span: import.span, used: false });
+    }
+
+    /// What an imported name stands for, which is used now.
+    fn imported(&mut self, name: &str) -> Option<Imported> {
+        let import = self.imports.get_mut(name)?;
+        import.used = true;
+        Some(import.what)
+    }
+
+    /// Refuses the imports that the file does not use.
+    fn refuse_unused_imports(&mut self) {
+        let imports = std::mem::take(&mut self.imports).into_values();
+        let mut unused: Vec<Import> =
+            imports.filter(|import| !import.used && import.what != Imported::Missing).collect();
+        unused.sort_by_key(|import| import.span.start);
+        for import in unused {
+            let named = import.name.map(|name| format!(" as {name}")).unwrap_or_default();
+            self.fail(format!("imported and not used: {:?}{named}", import.path), import.span);
         }
+    }
+
+    /// Refuses a `let` or alias that nothing refers to.
+    fn refuse_unused(&mut self, local: &scope::Local) {
+        self.fail(format!("unreferenced alias or let clause {}", local.name), local.span);
     }
 
     /// The fields of a declaration list that names can refer to.
@@ -214,6 +252,7 @@ impl Compiler<'_, '_> {
                     let id = self.push(Ir::Value(Value::Null), value.span);
                     self.lets.declare(id);
                     scope.names.insert(name.name.clone(), Name::Let(id));
+                    scope.local(&name.name, decl.span);
                     scope.lets.push((name.name.clone(), id));
                 }
                 DeclKind::Field(field) => {
@@ -226,6 +265,7 @@ impl Compiler<'_, '_> {
                         let name = self.alias_target(field);
                         if let Some(name) = name {
                             scope.names.insert(alias.name.clone(), name);
+                            scope.local(&alias.name, alias.span);
                         }
                     }
                 }
@@ -271,6 +311,9 @@ impl Compiler<'_, '_> {
         }
         let scope = self.scopes.pop();
         debug_assert!(scope.is_some(), "scopes are pushed and popped in pairs");
+        for local in scope.into_iter().flat_map(Scope::unused) {
+            self.refuse_unused(&local);
+        }
         self.push(Ir::Struct(Arc::new(ir)), span)
     }
 
@@ -370,14 +413,17 @@ impl Compiler<'_, '_> {
     }
 
     fn dynamic_field(&mut self, field: &Field, label: ExprId, ir: &mut StructIr) {
+        // a label that is the value of a field whose own label is not compiled yet: that one, or one further down
+        if let Ir::DynRef(_, inner) = self.program.exprs[label as usize]
+            && matches!(self.program.exprs[inner as usize], Ir::Value(Value::Null))
+        {
+            let error = self.fail("cyclic reference in field alias", field.label.span());
+            self.program.exprs[label as usize] = self.program.exprs[error as usize].clone();
+        }
         let value_alias = field.postfix.as_ref().and_then(|p| p.value.as_ref());
         for alias in field.alias.iter().chain(value_alias) {
             if let Some(Name::Dynamic(id)) = self.scopes.last().and_then(|s| s.names.get(&alias.name)) {
                 let id = *id;
-                if matches!(self.program.exprs[label as usize], Ir::DynRef(_, inner) if inner == id) {
-                    let error = self.fail("cyclic reference in field alias", field.label.span());
-                    self.program.exprs[label as usize] = self.program.exprs[error as usize].clone();
-                }
                 self.program.exprs[id as usize] = self.program.exprs[label as usize].clone();
                 self.program.spans[id as usize] = self.program.spans[label as usize];
             }
@@ -401,18 +447,20 @@ impl Compiler<'_, '_> {
             self.declare_fields(&s.decls, &mut scope);
             self.declare_locals(&s.decls, &mut scope);
             scope.names.entry(name.name.clone()).or_insert(Name::SelfValue);
+            scope.local(&name.name, name.span);
             return self.struct_in(&s.decls, scope, inner.span);
         }
-        let previous = match (self.scopes.last_mut(), this) {
-            (Some(scope), Some(this)) => Some((scope.names.insert(name.name.clone(), this), ())),
-            _ => None,
-        };
+        let (Some(scope), Some(this)) = (self.scopes.last_mut(), this) else { return self.expr(inner) };
+        let previous = scope.names.insert(name.name.clone(), this);
+        scope.local(&name.name, name.span);
         let id = self.expr(inner);
-        if let (Some((previous, ())), Some(scope)) = (previous, self.scopes.last_mut()) {
-            match previous {
-                Some(p) => scope.names.insert(name.name.clone(), p),
-                None => scope.names.remove(&name.name),
-            };
+        let Some(scope) = self.scopes.last_mut() else { return id };
+        match previous {
+            Some(previous) => scope.names.insert(name.name.clone(), previous),
+            None => scope.names.remove(&name.name),
+        };
+        if let Some(unused) = scope.end_local() {
+            self.refuse_unused(&unused);
         }
         id
     }

@@ -185,8 +185,9 @@ impl<'a> Compiler<'a> {
             let hint = near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
             return Err(format!("builtin package {path:?} undefined{hint}"));
         }
-        if self.busy.iter().any(|p| p == path) {
-            return Err(format!("import cycle through {path:?}"));
+        if let Some(start) = self.busy.iter().position(|p| p == path) {
+            let round: Vec<String> = self.busy[start..].iter().map(|p| format!("{p:?} imports ")).collect();
+            return Err(format!("import cycle not allowed: {}{path:?}", round.concat()));
         }
         let dirs = self.directories(location)?;
         for dir in dirs {
