@@ -44,7 +44,9 @@ fn location(position: &Position, added: &Synthetic) -> Location {
     Location { file: position.file.to_string(), line: position.line, column, path: String::new() }
 }
 
-fn code_of(code: cue::Code) -> &'static Code {
+/// The code under which this program reports an error of the evaluator.
+#[must_use]
+pub fn code_of(code: cue::Code) -> &'static Code {
     match code {
         cue::Code::Syntax => codes::SYNTAX,
         cue::Code::Eval | cue::Code::User => codes::CONFLICT,

@@ -48,6 +48,7 @@ mod sources;
 mod synthetic;
 mod variables;
 
+pub use complaint::code_of;
 pub use explain::{Explanation, How, Source};
 pub use imports::{SCHEMA_PACKAGE, schema};
 pub use load::load;

@@ -2,18 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "CUE file names are lower case")]
 
-use std::path::{Path, PathBuf};
-
-fn archives(dir: &Path, out: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            archives(&path, out);
-        } else if path.extension().is_some_and(|e| e == "txtar") {
-            out.push(path);
-        }
-    }
-}
+mod support;
 
 /// The files of an archive: a line `-- name --`, then the text.
 fn sources(archive: &str) -> Vec<(String, String)> {
@@ -77,11 +66,8 @@ fn the_tree_of_a_source_is_compared_without_its_layout() {
 
 #[test]
 fn every_source_of_the_archives_is_laid_out_once_and_for_all() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/cue");
-    let mut paths = Vec::new();
-    archives(&dir, &mut paths);
+    let paths = support::archives();
     if paths.is_empty() {
-        println!("skipped: no archives in {}", dir.display());
         return;
     }
     let mut wrong = Vec::new();

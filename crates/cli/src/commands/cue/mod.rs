@@ -7,7 +7,7 @@ mod sources;
 use cue::export::CueOptions;
 use cue::tool::{self, Encoding, Input};
 use cue::{Errors, Options, Value};
-use model::{Code, Diagnostic, Location, code};
+use model::{Diagnostic, Location, code};
 use serde_json::json;
 
 use crate::args::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, InputArgs, VetArgs};
@@ -231,20 +231,8 @@ fn finding(error: &cue::Error) -> Diagnostic {
         path: String::new(),
     });
     let first = Location { path: error.path.clone(), ..places.next().unwrap_or_default() };
-    let mut finding = Diagnostic::error(code_of(error.code), &error.message, first);
+    let mut finding = Diagnostic::error(config::code_of(error.code), &error.message, first);
     finding.related = places.collect();
     finding.hint.clone_from(&error.hint);
     finding
-}
-
-fn code_of(code: cue::Code) -> &'static Code {
-    use model::code::cue as codes;
-    match code {
-        cue::Code::Syntax => codes::SYNTAX,
-        cue::Code::Eval | cue::Code::User => codes::CONFLICT,
-        cue::Code::Incomplete => codes::INCOMPLETE,
-        cue::Code::Cycle | cue::Code::StructuralCycle => codes::CYCLE,
-        cue::Code::Compile => codes::REFERENCE,
-        cue::Code::Limit => codes::LIMIT,
-    }
 }
