@@ -66,6 +66,29 @@ fn what_can_never_be_is_refused_before_evaluation() {
 }
 
 #[test]
+fn an_embedded_definition_closes_what_its_neighbours_name_and_no_further() {
+    let open = [
+        "_#O: {k?: bool}\n#D: {_#O, c?: [string]: _}\ndoc: #D & {c: x: y: 1}",
+        "#O: {k?: bool}\n#D: {#O, c?: _}\ndoc: #D & {c: x: y: 1}",
+        "#O: {k?: bool}\n#D: {#O, c?: {n?: int, ...}}\ndoc: #D & {c: x: y: 1}",
+        "#O: {k?: bool}\n#D: {#O, c?: [string]: {n?: int}}\ndoc: #D & {c: x: n: 1}",
+    ];
+    for text in open {
+        compile("t.cue", text).unwrap().validate(true).unwrap_or_else(|e| panic!("{text}: {e}"));
+    }
+    let closed = [
+        ("#O: {k?: bool}\n#D: {#O, c?: {n?: int}}\ndoc: #D & {c: x: 1}", "x: field not allowed"),
+        ("#O: {k?: bool}\nd: {#O, c: {n: 1}}\ndoc: d & {c: x: 1}", "x: field not allowed"),
+        ("#O: {k?: bool}\n#D: {#O, c?: [string]: {n?: int}}\ndoc: #D & {c: x: y: 1}", "y: field not allowed"),
+        ("#O: {k?: bool}\n#D: {#O, c?: [=~\"^x\"]: _}\ndoc: #D & {c: y: 1}", "y: field not allowed"),
+    ];
+    for (text, words) in closed {
+        let errors = compile("t.cue", text).unwrap().validate(false).unwrap_err();
+        assert!(errors.to_string().contains(words), "{text}: {errors}");
+    }
+}
+
+#[test]
 fn a_mistyped_field_of_a_closed_struct_is_suggested() {
     let value = compile("t.cue", "#D: {replicas?: int}\na: #D & {replica: 1}").unwrap();
     let errors = value.validate(false).unwrap_err();

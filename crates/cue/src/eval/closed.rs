@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Eval;
-use super::node::{EnvId, NIL, NO_NODE};
+use super::node::{ChainLink, EnvId, NIL, NO_NODE};
 use super::work::Work;
 use crate::error::Code;
 use crate::program::Label;
@@ -30,7 +30,8 @@ impl Eval {
         }
     }
 
-    /// A definition embedded in a struct closes what is below the struct's other fields, too.
+    /// A definition embedded in a struct closes what is below the struct's other fields, too, as far down as that struct
+    /// says what is there: a field it leaves open (`_`) stays open.
     pub(super) fn inherit_groups(&mut self, w: &mut Work) {
         let parent = self.node(w.node).parent;
         let label = self.node(w.node).label;
@@ -40,8 +41,10 @@ impl Eval {
         let Some(extra) = &self.node(parent).extra else { return };
         let conjuncts = &self.node(w.node).conjuncts;
         for id in extra.reqs.iter().filter(|id| !extra.opened.contains(id)) {
-            let embedded = self.defs.get(id).is_some_and(|def| def.chain != NIL && def.only == NO_NODE);
-            if embedded
+            let Some(def) = self.defs.get(id).filter(|def| def.chain != NIL && def.only == NO_NODE) else {
+                continue;
+            };
+            if w.struct_groups.iter().any(|groups| self.is_beside(*groups, def.chain))
                 && !w.reqs.contains(id)
                 && !conjuncts.iter().any(|c| self.groups.contains(c.origin.groups, *id))
             {
@@ -104,22 +107,25 @@ impl Eval {
         if conjuncts.iter().any(|c| self.groups.contains(c.origin.groups, id)) {
             return true;
         }
-        let mut link = self.defs.get(&id).map_or(NIL, |d| d.chain);
-        while link != NIL {
-            let l = self.chains[link as usize];
-            if opened.contains(&l.scope) {
-                return true;
-            }
-            let sibling = conjuncts.iter().any(|c| {
-                self.groups.contains(c.origin.groups, l.scope)
-                    && !self.groups.contains(c.origin.groups, l.occurrence)
-            });
-            if sibling {
-                return true;
-            }
-            link = l.up;
-        }
-        false
+        let chain = self.defs.get(&id).map_or(NIL, |d| d.chain);
+        self.links(chain).any(|l| opened.contains(&l.scope))
+            || conjuncts.iter().any(|c| self.is_beside(c.origin.groups, chain))
+    }
+
+    /// The embeddings of a chain, innermost first.
+    fn links(&self, chain: u32) -> impl Iterator<Item = ChainLink> + '_ {
+        let mut next = chain;
+        std::iter::from_fn(move || {
+            let link = *self.chains.get(next as usize)?;
+            next = link.up;
+            Some(link)
+        })
+    }
+
+    /// Whether what has these groups stands beside one of a chain's embeddings, in the same struct.
+    fn is_beside(&self, groups: u32, chain: u32) -> bool {
+        self.links(chain)
+            .any(|l| self.groups.contains(groups, l.scope) && !self.groups.contains(groups, l.occurrence))
     }
 
     /// Whether a node is closed and has no place for a label.

@@ -408,6 +408,9 @@ impl Eval {
         }
         if !ir.has_embed || ir.has_fields {
             self.anchor(w, item);
+            if origin.groups != 0 && !w.struct_groups.contains(&origin.groups) {
+                w.struct_groups.push(origin.groups);
+            }
         }
         self.require_groups(w, item.origin.groups);
         let field = Origin { chain: origin.below, ..origin };

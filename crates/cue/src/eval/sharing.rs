@@ -114,6 +114,9 @@ impl Eval {
             self.node_mut(w.node).shape = Shape::Struct;
         }
         self.anchor(w, item);
+        if origin.groups != 0 && !w.struct_groups.contains(&origin.groups) {
+            w.struct_groups.push(origin.groups);
+        }
         self.require_groups(w, origin.groups);
         let field = Origin { chain: origin.below, ..origin };
         for i in 0..self.node(target).arcs.len() {

@@ -146,6 +146,8 @@ pub(super) struct Work {
     /// For each arc, how many patterns were matched against it.
     pub(super) matched: Vec<usize>,
     pub(super) reqs: SmallVec<[u32; 2]>,
+    /// The sets of groups of the struct literals that were added.
+    pub(super) struct_groups: SmallVec<[u32; 2]>,
     pub(super) opened: SmallVec<[u32; 2]>,
     pub(super) ellipsis: bool,
     /// References of the struct literals and scalars that are not cyclic.
@@ -196,6 +198,7 @@ impl Work {
             patterns: Vec::new(),
             matched: Vec::new(),
             reqs: SmallVec::new(),
+            struct_groups: SmallVec::new(),
             opened: SmallVec::new(),
             ellipsis: false,
             anchors: Vec::new(),
