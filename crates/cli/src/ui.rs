@@ -154,6 +154,13 @@ impl Ui {
         drop(writeln!(self.err, "{text}"));
     }
 
+    /// A question on standard error, the answer to which is typed behind it.
+    pub fn prompt(&mut self, question: &str) {
+        // when standard error is gone there is nobody who could answer
+        drop(write!(self.err, "{question} "));
+        drop(self.err.flush());
+    }
+
     /// Whether the reader of the answer went away, so that there is no point in going on.
     pub fn is_closed(&self) -> bool {
         self.closed

@@ -78,6 +78,16 @@ impl StateDir {
         self.root.join("known_hosts")
     }
 
+    /// What there was on hosts before they were onboarded, a file for each.
+    pub fn onboarded(&self) -> PathBuf {
+        self.root.join("onboarded")
+    }
+
+    /// Keys that service users of onboarded hosts log in with, each readable by its owner only.
+    pub fn ssh(&self) -> PathBuf {
+        self.root.join("ssh")
+    }
+
     /// Keys that sign checkpoints, each readable by its owner only.
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")

@@ -33,6 +33,7 @@ pub mod layout;
 pub mod limits;
 pub mod machine;
 pub mod manifest;
+pub mod onboarding;
 pub mod place;
 pub mod presence;
 pub mod programs;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use calls::{Client, Config, HttpCalls, OpenApiCalls, Reach, Scope};
 use engine::judge::Judge;
 use engine::ports::{
-    BoxFuture, Clock, Context, Entropy, Failure, NobodyNotified, Notifier, Presence, Secrets, Views,
+    BoxFuture, Clock, Context, Entropy, Failure, NobodyNotified, Notifier, Performer, Presence, Secrets,
+    Views,
 };
 use engine::{Engine, Parts, Performers};
 use host::{EnvSecrets, FileSecrets, LayeredSecrets, Notifications, Processes, WithSecrets};
@@ -20,6 +21,7 @@ use workflow::action_input::{self as kinds, Resource};
 use crate::access::Access;
 use crate::channels::{Lines, channels};
 use crate::layout::ACCESS;
+use crate::onboarding;
 use crate::presence::{Alive, Engines};
 use crate::programs::WorkflowPrograms;
 use crate::wasm::{Echoing, WasmActions};
@@ -126,6 +128,15 @@ impl Workshop {
     /// Opens an environment, makes its state where there is none, and starts an engine, which adopts runs whose engine died.
     /// Must be called within a tokio runtime.
     pub fn open(place: &Place, machine: &Machine) -> Result<Self, WorkshopError> {
+        Self::open_with(place, machine, Vec::new())
+    }
+
+    /// The same with performers of the caller's own, by kind of action or prefix.
+    pub fn open_with(
+        place: &Place,
+        machine: &Machine,
+        own: Vec<(&str, Arc<dyn Performer>)>,
+    ) -> Result<Self, WorkshopError> {
         let rules = Rules::read(place)?;
         let journal = Arc::new(open_or_create(place, machine)?);
         let id = format!("{:032x}", machine.entropy.draw());
@@ -140,6 +151,7 @@ impl Workshop {
             place.project.as_ref().is_some_and(|it| !it.manifest.channels(&place.environment).is_empty());
         let notifier: Arc<dyn Notifier> =
             if told { Arc::new(channels.clone()) } else { Arc::new(NobodyNotified) };
+        let performers = performers(place, machine, &rules, (client, channels))?;
         let parts = Parts {
             environment: place.environment.clone(),
             id,
@@ -148,7 +160,7 @@ impl Workshop {
             presence: Arc::new(Living(engines)),
             judge: Judge::new(Arc::clone(&rules.policy), Arc::clone(&rules.access) as _, views),
             programs: Arc::clone(&rules.programs) as _,
-            performers: performers(place, machine, &rules, (client, channels))?,
+            performers: own.into_iter().fold(performers, |all, (kind, one)| all.with(kind, one)),
             clock: Arc::clone(&machine.clock),
             entropy: Arc::clone(&machine.entropy),
             secrets: Arc::clone(&secrets),
@@ -280,6 +292,7 @@ fn performers(
         .with(kinds::HTTP_CALL, Arc::new(WithSecrets::new(HttpCalls(client.clone()))))
         .with(kinds::OPENAPI_CALL, Arc::new(WithSecrets::new(OpenApiCalls(client.clone()))))
         .with(kinds::ECHO, Arc::new(Echoing))
+        .with(onboarding::ACTIONS, Arc::new(onboarding::Elsewhere))
         // people are told a secret's name, never its value
         .with(kinds::NOTIFY_SEND, Arc::new(channels))
         .with(PROGRAMS, Arc::new(WithSecrets::scrubbing(processes(place, client.clone()))));

@@ -2,7 +2,7 @@
 //!
 //! A [`Target`] is where effects land. [`Local`] holds the session in this process, [`Remote`] brings the runner to a host: one
 //! connection, every session a channel of it. A host key that has changed is refused, one that is not on record too unless
-//! [`NewKeys::Accept`] says otherwise. No password is ever an argument or part of a frame.
+//! [`NewKeys::Accept`] says otherwise. [`onboard`] has the steps that make a user, a key and rights for it. No password is ever an argument or part of a frame.
 //!
 //! This crate never decides what is done, keeps no agent on a target, and repeats nothing that has effect once.
 //!
@@ -28,9 +28,11 @@
 mod carrier;
 mod error;
 mod host;
+pub mod identity;
 mod known_hosts;
 pub mod limits;
 mod link;
+pub mod onboard;
 mod pool;
 mod session;
 mod ssh;
@@ -43,5 +45,6 @@ pub use error::RemoteError;
 pub use host::{Credential, Host, NewKeys};
 pub use pool::{Permit, Pool};
 pub use session::{Content, Event, Farewell, Reply, Request, Running, Session};
+pub use ssh::{HostKey, host_key, login_methods};
 pub use target::{Local, Remote, Target, Transport};
 pub use upload::{Runner, Start, Sudo};

@@ -50,3 +50,13 @@ pub const BATCH_MAX: usize = 5000;
 pub const LOOK_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long changing one file may take on a target; a large one is sent meanwhile.
 pub const OP_TIMEOUT: Duration = Duration::from_hours(1);
+/// How long one thing may take on a host that is onboarded.
+pub const ONBOARD_STEP: Duration = Duration::from_mins(2);
+/// A file of a host that onboarding reads: 1 MiB.
+pub const ONBOARD_FILE_MAX: u64 = 1 << 20;
+/// Logins that are tried after sshd was told to read its configuration again.
+pub const ONBOARD_LOGINS: u32 = 5;
+/// The pause between them.
+pub const ONBOARD_PAUSE: Duration = Duration::from_millis(300);
+/// How much of a file of a private key is read: 64 KiB.
+pub const KEY_BYTES_MAX: u64 = 64 << 10;

@@ -1,14 +1,14 @@
 //! SSH by russh: one connection for each host, everything on it a channel of its own.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use russh::client::{self, AuthResult, Config, Handle, Handler};
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
-use russh::keys::{Algorithm, Certificate, PrivateKey, PrivateKeyWithHashAlg};
+use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{ChannelMsg, ChannelReadHalf, Preferred};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -21,9 +21,24 @@ use crate::limits::{
 };
 use crate::link::{Link, Process, Stderr};
 
+/// The key that a host shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostKey {
+    /// Its kind, `ssh-ed25519` for example.
+    pub algorithm: String,
+    /// As `SHA256:...`.
+    pub fingerprint: String,
+    /// Whether it is on record or pinned.
+    pub known: bool,
+}
+
+/// Where a key is noted that is only looked at.
+type Seen = Arc<Mutex<Option<HostKey>>>;
+
 /// Judges the key that a host shows.
 struct Judge {
     host: Host,
+    seen: Option<Seen>,
 }
 
 /// An error of ours or of the library.
@@ -44,7 +59,17 @@ impl Handler for Judge {
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Wrong> {
         match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => judge(&self.host, key).map_err(Wrong::Ours)?,
+            PublicKeyOrCertificate::PublicKey { key, .. } => {
+                let verdict = judge(&self.host, key);
+                if let Some(seen) = &self.seen {
+                    *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(HostKey {
+                        algorithm: key.algorithm().as_str().to_owned(),
+                        fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+                        known: verdict.is_ok(),
+                    });
+                }
+                verdict.map_err(Wrong::Ours)?;
+            }
             // None was asked for: which authorities to trust is not configured.
             PublicKeyOrCertificate::Certificate(_) => return Ok(false),
         }
@@ -88,45 +113,104 @@ impl Connection {
     /// Reaches the host, through others if it says so, judges every key on the way and authenticates everywhere.
     pub(crate) async fn open(host: &Host) -> Result<Self, RemoteError> {
         host.check()?;
-        let mut through: Vec<Handle<Judge>> = Vec::new();
-        for next in host.jumps.iter().chain([host]) {
-            let mut handle = match through.last() {
-                None => first(next).await?,
-                Some(before) => further(before, next).await?,
-            };
-            timeout(HANDSHAKE, authenticate(&mut handle, next))
-                .await
-                .map_err(|_| late(next, "authentication", HANDSHAKE))??;
-            through.push(handle);
-        }
-        let Some(handle) = through.pop() else { return Err(unreachable(host, "there is no way to it")) };
+        let through = way(host).await?;
+        let mut handle = next(through.last(), host, None).await?;
+        prove(&mut handle, host).await?;
         Ok(Self { host: host.clone(), handle, through })
     }
 }
 
-async fn first(host: &Host) -> Result<Handle<Judge>, RemoteError> {
+/// The connections before the last one.
+async fn way(host: &Host) -> Result<Vec<Handle<Judge>>, RemoteError> {
+    let mut through: Vec<Handle<Judge>> = Vec::new();
+    for jump in &host.jumps {
+        let mut handle = next(through.last(), jump, None).await?;
+        prove(&mut handle, jump).await?;
+        through.push(handle);
+    }
+    Ok(through)
+}
+
+async fn next(
+    before: Option<&Handle<Judge>>,
+    host: &Host,
+    seen: Option<Seen>,
+) -> Result<Handle<Judge>, RemoteError> {
+    match before {
+        None => first(host, seen).await,
+        Some(before) => further(before, host, seen).await,
+    }
+}
+
+async fn prove(handle: &mut Handle<Judge>, host: &Host) -> Result<(), RemoteError> {
+    timeout(HANDSHAKE, authenticate(handle, host))
+        .await
+        .map_err(|_| late(host, "authentication", HANDSHAKE))?
+}
+
+/// The key that a host shows, without logging in there. Credentials are needed for the hosts before it only.
+///
+/// # Errors
+/// The host cannot be reached, or its key is not the one that is pinned or on record.
+pub async fn host_key(host: &Host) -> Result<HostKey, RemoteError> {
+    let through = way(host).await?;
+    let seen = Seen::default();
+    let shaken = next(through.last(), host, Some(Arc::clone(&seen))).await;
+    let shown = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (shaken, shown) {
+        (Ok(_) | Err(RemoteError::HostKeyUnknown { .. }), Some(key)) => Ok(key),
+        (Ok(_), None) => Err(unreachable(host, "it shows no key")),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// How a host would have its user log in, by the words of RFC 4252: `publickey`, `password`, `keyboard-interactive`. Its key
+/// is judged before, and nothing is tried.
+///
+/// # Errors
+/// The host cannot be reached or is not the one that is meant.
+pub async fn login_methods(host: &Host) -> Result<Vec<String>, RemoteError> {
+    let through = way(host).await?;
+    let mut handle = next(through.last(), host, None).await?;
+    let asked = timeout(HANDSHAKE, handle.authenticate_none(host.user.as_str()))
+        .await
+        .map_err(|_| late(host, "authentication", HANDSHAKE))?
+        .map_err(|why| unreachable(host, format!("while asking how to log in: {why}")))?;
+    Ok(match asked {
+        AuthResult::Success => vec!["none".to_owned()],
+        AuthResult::Failure { remaining_methods, .. } => {
+            remaining_methods.iter().map(|method| <&'static str>::from(method).to_owned()).collect()
+        }
+    })
+}
+
+async fn first(host: &Host, seen: Option<Seen>) -> Result<Handle<Judge>, RemoteError> {
     let socket = timeout(CONNECT, tokio::net::TcpStream::connect((host.address.as_str(), host.port)))
         .await
         .map_err(|_| late(host, "connecting", CONNECT))?
         .map_err(|why| unreachable(host, why))?;
     socket.set_nodelay(true).map_err(|why| unreachable(host, why))?;
-    shake_hands(host, socket).await
+    shake_hands(host, socket, seen).await
 }
 
-async fn further(before: &Handle<Judge>, host: &Host) -> Result<Handle<Judge>, RemoteError> {
+async fn further(
+    before: &Handle<Judge>,
+    host: &Host,
+    seen: Option<Seen>,
+) -> Result<Handle<Judge>, RemoteError> {
     let open = before.channel_open_direct_tcpip(host.address.as_str(), u32::from(host.port), "127.0.0.1", 0);
     let channel = timeout(CONNECT, open)
         .await
         .map_err(|_| late(host, "connecting through the host before it", CONNECT))?
         .map_err(|why| unreachable(host, format!("through the host before it: {why}")))?;
-    shake_hands(host, channel.into_stream()).await
+    shake_hands(host, channel.into_stream(), seen).await
 }
 
-async fn shake_hands<S>(host: &Host, stream: S) -> Result<Handle<Judge>, RemoteError>
+async fn shake_hands<S>(host: &Host, stream: S, seen: Option<Seen>) -> Result<Handle<Judge>, RemoteError>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let shaken = client::connect_stream(Arc::new(config(host)), stream, Judge { host: host.clone() });
+    let shaken = client::connect_stream(Arc::new(config(host)), stream, Judge { host: host.clone(), seen });
     match timeout(HANDSHAKE, shaken).await {
         Err(_) => Err(late(host, "the handshake", HANDSHAKE)),
         Ok(Err(Wrong::Ours(why))) => Err(why),
@@ -182,7 +266,7 @@ async fn key(handle: &mut Handle<Judge>, host: &Host, path: &Path) -> Result<boo
     accepted(host, answer)
 }
 
-fn load(path: &Path) -> Result<PrivateKey, RemoteError> {
+pub(crate) fn load(path: &Path) -> Result<PrivateKey, RemoteError> {
     let bad = |why: &str| RemoteError::BadKey { path: path.to_owned(), why: why.to_owned() };
     let meta = path.metadata().map_err(|why| bad(&why.to_string()))?;
     if meta.len() > FILE_MAX {

@@ -4,6 +4,7 @@ mod approvals;
 mod cue;
 mod infrastructure;
 mod journal;
+mod onboard;
 mod policy;
 mod project;
 mod provider;
@@ -17,6 +18,7 @@ pub use infrastructure::{AgeArgs, CollectArgs, FactsCommand, SchemaCommand, Show
 pub use journal::{
     CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
 };
+pub use onboard::OnboardArgs;
 pub use policy::{ExplainPolicyArgs, PolicyCommand, PolicyTestArgs};
 pub use project::{DoctorArgs, DoctorCommand, FmtArgs, InitArgs, ValidateArgs};
 pub use provider::{CheckProviderArgs, ProviderCommand, ShowProviderArgs};
@@ -131,6 +133,8 @@ pub enum Command {
     /// List the secrets that the configuration declares, and encrypt them
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Give a host a service user, its key, sudo rights and a record; or take it back
+    Onboard(Box<OnboardArgs>),
     /// Print what a configuration may say
     #[command(subcommand)]
     Schema(SchemaCommand),

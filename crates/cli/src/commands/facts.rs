@@ -45,7 +45,7 @@ pub(super) fn configuration(here: &Here, variables: &[String]) -> Result<config:
     })
 }
 
-fn pair(option: &str, text: &str) -> Result<(String, String), Report> {
+pub(super) fn pair(option: &str, text: &str) -> Result<(String, String), Report> {
     match text.split_once('=').filter(|(name, _)| !name.is_empty()) {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(Report::usage(format!("{option} {text}: this is not NAME=VALUE"))),

@@ -12,6 +12,8 @@ mod follow;
 mod here;
 mod init;
 mod journal;
+mod onboard;
+mod password;
 mod policy;
 mod proof;
 mod provider;
@@ -64,6 +66,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Facts(command) => facts::facts(ui, world, &here()?, command),
         Command::Provider(command) => provider::provider(ui, &here()?, command),
         Command::Secrets(command) => secrets::secrets(ui, world, &here()?, command),
+        Command::Onboard(args) => onboard::onboard(ui, world, &cli.global, &here()?, args),
         Command::Schema(SchemaCommand::Show) => {
             ui.answer(config::schema().trim_end());
             Ok(0)

@@ -15,6 +15,8 @@ mod crash;
 mod doubles;
 mod facts;
 mod hosts;
+mod machine;
+mod onboard;
 mod outside;
 mod rituals;
 mod rough;

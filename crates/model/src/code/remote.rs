@@ -15,4 +15,8 @@ codes! {
     PROTOCOL = "E0912", Failed, "the runner cannot be talked with";
     BAD_HOST = "E0913", Usage, "the description of a host cannot be used";
     COMMAND = "E0914", Failed, "a command was not carried out on a host";
+    ONBOARD = "E0915", Failed, "a step of an onboarding was not carried out";
+    ONBOARD_ASKED = "E0916", Usage, "what an onboarding is asked for cannot be";
+    LOCK_DOWN = "E0917", Failed, "a host was not locked down";
+    LOCK_DOWN_STUCK = "E0918", Failed, "a lock-down could not be taken back";
 }

@@ -43,7 +43,11 @@ impl Login {
         }
     }
 
-    fn host(
+    /// How a host of the configuration is reached: as it says, else as this says. `known` is the first file of known hosts.
+    ///
+    /// # Errors
+    /// There is no such host, or one to go through cannot be used.
+    pub fn host(
         &self,
         name: &Host,
         hosts: &BTreeMap<Host, HostConfig>,
