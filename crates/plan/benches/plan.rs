@@ -95,6 +95,7 @@ fn scene(count: usize, settled: bool) -> Scene {
         configuration: Digest::of(b"configuration"),
         policy: Digest::of(b"policy"),
         facts: Digest::of(b"facts"),
+        variables: std::collections::BTreeMap::new(),
         focus: Vec::new(),
     };
     Scene { desired: Desired { resources, checks: Vec::new() }, world, schemas: schemas(), header }

@@ -230,6 +230,12 @@ pub struct Change {
     /// The instances it depends on as declared, for the record that a later deletion is ordered by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends: Vec<Instance>,
+    /// What people group it by.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// What performing it may touch, `write:/etc/motd` for example, where whoever planned it knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<String>,
     /// What it was planned on.
     pub basis: Fingerprint,
     /// Where it is declared.
@@ -267,6 +273,9 @@ pub struct Handler {
     /// Its resource as declared.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub desired: Values,
+    /// What performing it may touch, `write:/etc/motd` for example, where whoever planned it knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<String>,
     /// What may be done after a crash in the middle of it.
     #[serde(with = "effect_word")]
     #[schemars(with = "String")]
@@ -289,6 +298,9 @@ pub struct PlannedCheck {
     /// Its attributes.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub desired: Values,
+    /// What performing it may touch, `write:/etc/motd` for example, where whoever planned it knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<String>,
 }
 
 macro_rules! word_module {

@@ -84,6 +84,8 @@ pub struct Resource {
     pub kind: TypeName,
     /// Where it is declared.
     pub place: Place,
+    /// What people group it by.
+    pub labels: BTreeMap<String, String>,
     /// Its declared attributes.
     pub attributes: BTreeMap<Name, Attribute>,
     /// The hosts it is for.
@@ -111,6 +113,7 @@ impl Resource {
             id,
             kind,
             place,
+            labels: BTreeMap::new(),
             attributes: BTreeMap::new(),
             on: Selector::All,
             may_match_nothing: false,

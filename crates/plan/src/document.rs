@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, Fingerprint, Handler, Junction, PlannedCheck};
-use crate::name::{Host, Instance, TypeName};
+use crate::name::{Host, Instance, ResourceId, TypeName};
 
 /// What a plan was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -92,6 +92,12 @@ pub struct Body {
     pub created: String,
     /// The environment it is for.
     pub environment: Environment,
+    /// The variables that the configuration was read with, as they were given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// Only these resources and what they depend on were planned; everything when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub focus: Vec<ResourceId>,
     /// Digest of the plan it follows: for an undo, the one that is undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Digest>,

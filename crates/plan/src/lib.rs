@@ -36,6 +36,7 @@
 //!     configuration: model::Digest::of(b"site.cue"),
 //!     policy: model::Digest::of(b"policy.yaml"),
 //!     facts: model::Digest::of(b"facts"),
+//!     variables: std::collections::BTreeMap::new(),
 //!     focus: Vec::new(),
 //! };
 //! let plan = plan::plan(&desired, &world, &schemas, &header).expect("nothing is wrong with it");
@@ -59,6 +60,7 @@ mod name;
 mod observed;
 mod render;
 pub mod schema;
+mod secret;
 mod stale;
 mod undo;
 mod value;
@@ -75,6 +77,7 @@ pub use inventory::{Inventory, Selector};
 pub use name::{Host, Instance, Name, NameError, ResourceId, TypeName, nearest};
 pub use observed::{Applied, Observed, World};
 pub use schema::Schemas;
+pub use secret::{Seals, secrets_in};
 pub use stale::{Moved, Now, Stale};
 pub use undo::{NotUndoable, Undo, undo};
 pub use value::{Held, OutputRef, Seal, SealingKey, Term, Values, output_reference};

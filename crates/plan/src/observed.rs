@@ -48,6 +48,8 @@ pub struct World {
     pub applied: HashMap<Instance, Applied>,
     /// What providers expect computed attributes to become.
     pub predicted: HashMap<Instance, Values>,
+    /// What changing an instance, or testing a host, needs to be let do, with the paths, programs and addresses it is about.
+    pub needs: HashMap<Instance, Vec<String>>,
     /// Keyed digests of the secrets' present values, by name.
     pub secrets: BTreeMap<String, Seal>,
     /// The environment's key for seals.
@@ -62,6 +64,7 @@ impl World {
             observed: HashMap::new(),
             applied: HashMap::new(),
             predicted: HashMap::new(),
+            needs: HashMap::new(),
             secrets: BTreeMap::new(),
             key,
         }

@@ -97,6 +97,8 @@ pub fn undo(
         id: header.id,
         created: model::time::rfc3339(header.created),
         environment: header.environment.clone(),
+        variables: header.variables.clone(),
+        focus: header.focus.clone(),
         parent: Some(plan.digest()),
         basis: Basis {
             position: header.position,
@@ -160,6 +162,8 @@ fn reversed(change: &Change, schemas: &Schemas) -> Result<Change, String> {
         reversibility: nature.reversibility,
         after: Vec::new(),
         depends: change.depends.clone(),
+        uses: change.uses.clone(),
+        labels: change.labels.clone(),
         basis: Fingerprint { observed: String::new(), applied: String::new() },
         place: None,
     })

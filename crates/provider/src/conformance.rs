@@ -168,6 +168,7 @@ impl Trial<'_> {
             configuration: Digest::of(b""),
             policy: Digest::of(b""),
             facts: Digest::of(b""),
+            variables: std::collections::BTreeMap::new(),
             focus: Vec::new(),
         };
         let desired = Desired { resources: vec![resource], checks: Vec::new() };

@@ -221,6 +221,7 @@ fn infrastructure_04_dependencies_and_targets_survive_into_the_plan() {
         configuration: project.digest,
         policy: model::Digest::of(b""),
         facts: model::Digest::of(b""),
+        variables: std::collections::BTreeMap::new(),
         focus: Vec::new(),
     };
     let plan = plan::plan(&project.desired, &world, &schemas, &header).unwrap();

@@ -61,6 +61,7 @@ pub struct ResourceInput {
 /// What differs from step to step.
 struct Nature {
     kind: String,
+    uses: Vec<String>,
     effect: EffectClass,
     reversibility: Reversibility,
 }
@@ -83,27 +84,27 @@ impl Apply {
                 input.create_first = change.create_first;
                 input.depends.clone_from(&change.depends);
                 let kind = format!("{KIND_PREFIX}{}", change.operation);
-                (Nature { kind, effect: change.effect, reversibility: change.reversibility }, input)
+                let uses = change.uses.clone();
+                (Nature { kind, uses, effect: change.effect, reversibility: change.reversibility }, input)
             }
             Role::Handler(at) => {
                 let handler = &plan.handlers[at as usize];
                 let mut input = self.input(&handler.instance, &handler.kind);
                 input.desired = self.filled(&handler.instance, &handler.desired)?;
                 input.handler = Some(handler.name.clone());
-                let kind = KIND_HANDLE.to_owned();
-                (Nature { kind, effect: handler.effect, reversibility: handler.reversibility }, input)
+                let (kind, uses) = (KIND_HANDLE.to_owned(), handler.uses.clone());
+                (Nature { kind, uses, effect: handler.effect, reversibility: handler.reversibility }, input)
             }
             Role::Check(at) => {
                 let check = &plan.checks[at as usize];
                 let mut input = self.input(&check.instance, &check.kind);
                 input.desired = self.filled(&check.instance, &check.desired)?;
-                let kind = KIND_CHECK.to_owned();
-                (Nature { kind, effect: EffectClass::Read, reversibility: Reversibility::NoChange }, input)
+                let (kind, uses) = (KIND_CHECK.to_owned(), check.uses.clone());
+                (Nature { kind, uses, effect: EffectClass::Read, reversibility: Reversibility::NoChange }, input)
             }
             Role::Junction(_) => return Err(Problem::runtime("nothing is done at a junction")),
         };
         let used = plan.types.get(&input.kind);
-        let wants = used.map(|used| used.capabilities.iter().cloned().map(Capability).collect());
         input.provider = used.map(|used| used.version.clone()).unwrap_or_default();
         let target = format!("{}/{}", input.host, input.resource);
         let input = serde_json::to_value(&input)
@@ -114,7 +115,7 @@ impl Apply {
             input,
             effect: nature.effect,
             reversibility: nature.reversibility,
-            wants: wants.unwrap_or_default(),
+            wants: nature.uses.into_iter().map(Capability).collect(),
             idempotency_key: self.idempotency_key(unit),
         })
     }

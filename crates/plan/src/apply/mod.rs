@@ -9,6 +9,7 @@
 //! The work for one event grows with what depends on its step, and with the logarithm of the plan's size.
 
 mod action;
+mod freshness;
 mod options;
 mod pending;
 mod report;
@@ -25,6 +26,7 @@ use model::{CloudEvent, Event, Happening, Problem, Program, RunId, Step, StepId}
 use serde_json::Value;
 
 pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
+pub use freshness::{FreshnessInput, KIND_FRESHNESS};
 pub use options::Options;
 pub use report::{NotDone, REPORT_STEP, Report};
 
@@ -39,6 +41,7 @@ use crate::name::{Host, Instance, ResourceId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     New,
+    Checking,
     Running,
     Cancelling,
     Reporting { cancelled: bool },
@@ -79,6 +82,9 @@ pub struct Apply {
     skips_open: usize,
     abandoned: HashSet<u32>,
     retriable: bool,
+    /// Whether it is still to be found out that the plan is fresh, and how often that was asked.
+    unchecked: bool,
+    checks: u32,
 }
 
 impl Apply {
@@ -127,6 +133,8 @@ impl Apply {
             skips_open: 0,
             abandoned: HashSet::new(),
             retriable: false,
+            unchecked: false,
+            checks: 0,
         }
     }
 
@@ -141,8 +149,11 @@ impl Apply {
 
     fn dispatch_event(&mut self, happening: &Happening) -> Result<(), Diverged> {
         match happening {
-            Happening::Started if self.phase == Phase::New => self.begin(),
+            Happening::Started if self.phase == Phase::New => self.enter(),
             Happening::Started => return Err(Diverged("it starts twice".to_owned())),
+            Happening::Scheduled { step, .. } if self.freshness(step, None) => {}
+            Happening::Completed { step, .. } if self.freshness(step, Some(Ok(()))) => {}
+            Happening::Failed { step, problem } if self.freshness(step, Some(Err(problem))) => {}
             Happening::Scheduled { step, .. } => self.scheduled(step)?,
             Happening::Completed { step, output } => self.completed(step, output)?,
             Happening::Failed { step, problem } => self.failed(step, problem)?,
@@ -172,6 +183,14 @@ impl Apply {
             | Happening::Signalled { .. } => {}
         }
         Ok(())
+    }
+
+    fn enter(&mut self) {
+        if self.unchecked {
+            self.ask_freshness();
+        } else {
+            self.begin();
+        }
     }
 
     fn scheduled(&mut self, step: &StepId) -> Result<(), Diverged> {
@@ -291,8 +310,10 @@ impl Apply {
 
     /// Nothing more is begun, and what is in flight is given up.
     fn cancel(&mut self) {
-        if self.phase != Phase::Running {
-            return;
+        match self.phase {
+            Phase::Checking => self.give_up_freshness(),
+            Phase::Running => {}
+            _ => return,
         }
         self.phase = Phase::Cancelling;
         self.ready.clear();
@@ -370,7 +391,7 @@ impl Apply {
                 unit.tries = 0;
             }
         }
-        self.begin();
+        self.enter();
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::{Builder, Vertex};
 use crate::change::{Change, Edge, Fingerprint, Handler, Operation, Reason};
 use crate::diff::Draft;
 use crate::limits;
-use crate::name::{Instance, Name};
+use crate::name::{Instance, Name, TypeName};
 use crate::observed::Applied;
 use crate::schema::{Nature, TypeSchema};
 use crate::value::{Held, Term, Values};
@@ -63,6 +63,8 @@ impl Builder<'_> {
             effect: nature.effect,
             after,
             depends: if operation == Operation::Delete { Vec::new() } else { self.depends(at) },
+            uses: self.uses(&self.expanded.name_of(at), &resource.kind, operation),
+            labels: resource.labels.clone(),
             basis: draft.basis.take().unwrap_or_else(no_basis),
             place: Some(resource.place.clone()),
         }
@@ -102,6 +104,8 @@ impl Builder<'_> {
             reversibility: schema.delete.reversibility,
             after,
             depends: Vec::new(),
+            uses: self.uses(&self.expanded.name_of(at), &resource.kind, Operation::Dispose),
+            labels: resource.labels.clone(),
             basis: draft.basis.unwrap_or_else(no_basis),
             place: Some(resource.place.clone()),
         }
@@ -134,9 +138,29 @@ impl Builder<'_> {
         }
     }
 
+    /// What a type declares, where nobody said what that means for an instance.
+    fn declared_uses(&self, kind: &TypeName) -> Vec<String> {
+        let found = self.schemas.find(kind);
+        found
+            .map(|(_, schema)| schema.capabilities.iter().map(|one| one.0.clone()).collect())
+            .unwrap_or_default()
+    }
+
+    /// What performing a change may touch.
+    fn uses(&self, instance: &Instance, kind: &TypeName, operation: Operation) -> Vec<String> {
+        match operation {
+            Operation::Move | Operation::Forget | Operation::Blocked => Vec::new(),
+            _ => match self.differ.world.needs.get(instance) {
+                Some(needs) => needs.clone(),
+                None => self.declared_uses(kind),
+            },
+        }
+    }
+
     fn change_removed(&mut self, at: u32, after: Vec<Edge>) -> Change {
+        let operation = self.removed[at as usize].2.operation.unwrap_or(Operation::Blocked);
+        let uses = self.uses(&self.removed[at as usize].0, &self.removed[at as usize].1.kind, operation);
         let (instance, applied, draft) = &mut self.removed[at as usize];
-        let operation = draft.operation.unwrap_or(Operation::Blocked);
         let nature = nature_of(self.schemas.find(&applied.kind).map(|(_, schema)| schema), operation);
         Change {
             instance: instance.clone(),
@@ -152,6 +176,8 @@ impl Builder<'_> {
             reversibility: nature.reversibility,
             after,
             depends: Vec::new(),
+            uses,
+            labels: BTreeMap::new(),
             basis: draft.basis.take().unwrap_or_else(no_basis),
             place: None,
         }
@@ -186,6 +212,7 @@ impl Builder<'_> {
                 triggers,
                 own: Some(numbers[*at as usize]).filter(|number| *number != u32::MAX),
                 desired: self.differ.values(*at),
+                uses: self.uses(&self.expanded.name_of(*at), &resource.kind, Operation::Update),
                 effect: schema.handle.effect,
                 reversibility: schema.handle.reversibility,
             });

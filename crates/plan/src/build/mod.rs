@@ -40,6 +40,8 @@ pub struct Header {
     pub policy: model::Digest,
     /// Digest of the facts that the configuration used.
     pub facts: model::Digest,
+    /// The variables that the configuration was read with.
+    pub variables: BTreeMap<String, String>,
     /// Only these resources and what they depend on; everything when empty.
     pub focus: Vec<ResourceId>,
 }
@@ -289,7 +291,7 @@ impl<'a> Builder<'a> {
             .zip(edges)
             .map(|(vertex, after)| self.change(self.vertices[*vertex as usize], after))
             .collect();
-        let checks = checks(desired, &self.differ.world.inventory, self.schemas, &changed_hosts(&changes))?;
+        let checks = checks(desired, self.differ.world, self.schemas, &changed_hosts(&changes))?;
         let mut counts = Counts::default();
         let unchanged = self.unchanged();
         for change in &changes {
@@ -304,6 +306,8 @@ impl<'a> Builder<'a> {
             id: header.id,
             created: model::time::rfc3339(header.created),
             environment: header.environment.clone(),
+            variables: header.variables.clone(),
+            focus: header.focus.clone(),
             parent: header.parent,
             basis: self.basis(header),
             counts,

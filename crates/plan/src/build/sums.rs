@@ -7,8 +7,8 @@ use model::{Diagnostic, Reversibility, code::plan as code};
 use crate::change::{Change, Operation, PlannedCheck, Reason};
 use crate::desired::Desired;
 use crate::document::{Counts, Reach, TypeUse};
-use crate::inventory::Inventory;
 use crate::name::{Host, Instance, ResourceId, TypeName, did_you_mean};
+use crate::observed::World;
 use crate::schema::Schemas;
 
 pub(crate) fn count(counts: &mut Counts, operation: Operation) {
@@ -79,7 +79,7 @@ pub(crate) fn types(
 /// The checks of the hosts that are changed.
 pub(crate) fn checks(
     desired: &Desired,
-    inventory: &Inventory,
+    world: &World,
     schemas: &Schemas,
     changed: &BTreeSet<Host>,
 ) -> Result<Vec<PlannedCheck>, Vec<Diagnostic>> {
@@ -96,12 +96,14 @@ pub(crate) fn checks(
         }
         let Ok(id) = format!("check/{}", check.name).parse::<ResourceId>() else { continue };
         for host in changed {
-            let selected = inventory.hosts.get(host).is_some_and(|labels| check.on.selects(host, labels));
+            let selected = world.inventory.hosts.get(host).is_some_and(|labels| check.on.selects(host, labels));
             if !selected {
                 continue;
             }
+            let instance = Instance::new(host.clone(), id.clone());
             planned.push(PlannedCheck {
-                instance: Instance::new(host.clone(), id.clone()),
+                uses: world.needs.get(&instance).cloned().unwrap_or_default(),
+                instance,
                 kind: check.kind.clone(),
                 desired: check
                     .attributes

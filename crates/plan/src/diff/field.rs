@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use model::program::{SECRET_CLOSE, SECRET_OPEN};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::change::FieldCause;
 use crate::observed::World;
 use crate::schema::{AttributeSchema, same};
+use crate::secret::Seals;
 use crate::value::{Held, OutputRef, Seal, Term, has_secret, whole_secret};
 
 /// Everything that is known of one attribute of one instance that is there.
@@ -63,17 +63,19 @@ impl Sides<'_> {
     }
 
     fn compare_secret(&self, world: &World) -> Compared {
-        let wanted = seal_of(self.desired, world);
+        let wanted = Seals { secrets: &world.secrets, key: &world.key }.of(self.desired);
         let reference = || has_secret(self.desired).then(|| self.desired.clone());
         let (was, was_reference) = match self.applied {
             Some(Held::Secret { reference, seal }) => (*seal, reference.as_ref()),
             Some(Held::Plain { value }) => (Some(world.key.seal(value)), None),
             None => (None, None),
         };
-        // what a secret is part of has another digest once it is put together, so only a whole one can be compared
-        // with what is there
-        let whole = whole_secret(self.desired).is_some() || !has_secret(self.desired);
-        let there = self.observed.and_then(|held| sealed(held, world)).filter(|_| whole);
+        // what a secret is part of has another digest once it is put together, so it can be compared with what is there
+        // only if it is whole, or if whoever looked knew what it is made from
+        let comparable = whole_secret(self.desired).is_some()
+            || !has_secret(self.desired)
+            || matches!(self.observed, Some(Held::Secret { reference: Some(_), .. }));
+        let there = self.observed.and_then(|held| sealed(held, world)).filter(|_| comparable);
         let as_applied = match (was, wanted) {
             (Some(was), Some(wanted)) => was == wanted,
             _ => was_reference.is_some_and(|was| was == self.desired),
@@ -110,32 +112,5 @@ fn sealed(held: &Held, world: &World) -> Option<Seal> {
     match held {
         Held::Plain { value } => Some(world.key.seal(value)),
         Held::Secret { seal, .. } => *seal,
-    }
-}
-
-/// The keyed digest of a declared value: of the secret itself where it is nothing else, otherwise of the text around and
-/// the digests of the secrets in it. `None` when a secret in it is not known.
-pub(crate) fn seal_of(desired: &Value, world: &World) -> Option<Seal> {
-    if let Some(name) = whole_secret(desired) {
-        return world.secrets.get(name).copied();
-    }
-    if !has_secret(desired) {
-        return Some(world.key.seal(desired));
-    }
-    let mut seals = Vec::new();
-    collect(desired, world, &mut seals)?;
-    Some(world.key.seal(&json!({"text": desired, "secrets": seals})))
-}
-
-fn collect(value: &Value, world: &World, seals: &mut Vec<String>) -> Option<()> {
-    match value {
-        Value::String(text) => text.split(SECRET_OPEN).skip(1).try_for_each(|piece| {
-            let (name, _) = piece.split_once(SECRET_CLOSE)?;
-            seals.push(world.secrets.get(name)?.to_string());
-            Some(())
-        }),
-        Value::Array(items) => items.iter().try_for_each(|item| collect(item, world, seals)),
-        Value::Object(members) => members.values().try_for_each(|member| collect(member, world, seals)),
-        _ => Some(()),
     }
 }

@@ -49,6 +49,39 @@ fn infrastructure_15_a_chain_is_applied_in_order_and_the_rest_overlaps() {
 }
 
 #[test]
+fn a_stale_plan_does_nothing_and_a_fresh_one_goes_on() {
+    let stale = |attempts: u32| {
+        move |action: &model::Action, attempt: u32| {
+            Some(match action.kind.as_str() {
+                "plan.check" if attempt <= attempts => Err(Problem::runtime("the plan is stale")),
+                _ => Ok(json!({})),
+            })
+        }
+    };
+    let plan = created(&[needing("a", &[])], &["h"]);
+    let mut driver = Driver::checking(plan.clone(), Options::default()).performing(stale(1));
+    driver.go();
+    let Some(Outcome::Faulted { problem }) = &driver.outcome else { panic!("{:?}", driver.outcome) };
+    assert_eq!(problem.to_string(), Problem::runtime("the plan is stale").to_string());
+    assert_eq!(driver.performed, ["plan.check prod"], "nothing else was done");
+    // what moved may have moved back
+    driver.outcome = None;
+    driver.tell(Happening::RetryRequested { from: None });
+    driver.go();
+    assert!(matches!(driver.outcome, Some(Outcome::Completed { .. })));
+    assert_eq!(driver.performed[1..], ["plan.check prod", "resource.create h/a"]);
+
+    let mut driver = Driver::checking(plan, Options::default())
+        .performing(|action, _| (action.kind != "plan.check").then(|| Ok(json!({}))));
+    driver.go();
+    driver.tell(Happening::CancelRequested { reason: None });
+    driver.go();
+    assert_eq!(driver.outcome, Some(Outcome::Cancelled));
+    assert_eq!(driver.abandoned, ["#check"]);
+    assert_eq!(driver.report().skipped, 1);
+}
+
+#[test]
 fn no_level_waits_for_another() {
     // b2 needs only b1; a slow a1 keeps nobody waiting but a2
     let all = [needing("a1", &[]), needing("a2", &["a1"]), needing("b1", &[]), needing("b2", &["b1"])];

@@ -54,6 +54,12 @@ impl Driver {
         }
     }
 
+    /// A run that first asks whether its plan is fresh.
+    pub(crate) fn checking(plan: Plan, options: Options) -> Self {
+        let run = Apply::new(Arc::new(plan.clone()), run_id(), options.clone()).checked_first();
+        Self { run, ..Self::new(plan, options) }
+    }
+
     pub(crate) fn performing(
         mut self,
         perform: impl FnMut(&Action, u32) -> Option<Result<Value, Problem>> + 'static,

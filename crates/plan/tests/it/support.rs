@@ -174,6 +174,7 @@ pub(crate) fn header() -> Header {
         configuration: Digest::of(b"configuration"),
         policy: Digest::of(b"policy"),
         facts: Digest::of(b"facts"),
+        variables: std::collections::BTreeMap::new(),
         focus: Vec::new(),
     }
 }
