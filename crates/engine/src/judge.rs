@@ -76,12 +76,13 @@ impl Judge {
             submitted: run.submitted_at,
             parent: submitted.parent.as_ref().map(|parent| parent.run),
             input: Arc::clone(&run.input),
+            plan: None,
         }
     }
 
     /// May this run start?
     pub(crate) fn rule_run(&self, run: &RunState, now: Timestamp) -> Decision {
-        let facts = self.facts(run);
+        let facts = Facts { plan: run.program.document(), ..self.facts(run) };
         self.policy().decide(&Request::run(&facts), &self.quotas, now)
     }
 

@@ -359,6 +359,12 @@ pub trait Program: Send {
     /// Takes notice of what happened.
     fn apply(&mut self, event: &Event) -> Result<(), Diverged>;
 
+    /// What policies see of it beside its input when the run as a whole is judged: for a plan the plan, for what has nothing
+    /// more to show nothing. The same for the life of the run.
+    fn document(&self) -> Option<Arc<Value>> {
+        None
+    }
+
     /// Whether the listening step `step` wants `event`. Pure; does not consume it.
     fn wants(&self, step: &StepId, event: &CloudEvent) -> bool;
 }

@@ -75,6 +75,7 @@ fn decisions(criterion: &mut Criterion) {
         run: RunId::from_parts(1, 1),
         submitted: "2026-11-20T12:00:00Z".parse().unwrap(),
         parent: None,
+        plan: None,
         input: Arc::default(),
     };
     let action = Action {

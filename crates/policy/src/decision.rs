@@ -80,11 +80,9 @@ impl Decision {
     pub fn record(&self) -> DecisionRecord<'_> {
         let allowed = matches!(self.judgement.verdict, Verdict::Allow);
         DecisionRecord {
-            capability: self
-                .document
-                .pointer("/action/kind")
-                .and_then(Value::as_str)
-                .unwrap_or(crate::RUN_KIND),
+            capability: self.document.pointer("/action/kind").and_then(Value::as_str).unwrap_or(
+                if self.document.get("plan").is_some() { crate::PLAN_KIND } else { crate::RUN_KIND },
+            ),
             verdict: self.judgement.verdict.as_str(),
             decision: Ruling { allowed, reason: if allowed { None } else { self.cause.map(Cause::as_str) } },
             quota: self.tightest_quota().map(|quota| QuotaRecord {

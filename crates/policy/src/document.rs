@@ -39,6 +39,9 @@ pub(crate) struct InputDocument {
     workflow: WorkflowDocument,
     /// The run.
     run: RunDocument,
+    /// The plan that the run applies, see `plan.schema.json`; only where such a run as a whole is judged.
+    #[serde(default)]
+    plan: Option<Value>,
     /// The step; for steps.
     #[serde(default)]
     step: Option<StepDocument>,
@@ -236,6 +239,7 @@ impl InputDocument {
             submitted: read(&self.run.submitted)?,
             parent: self.run.parent.as_deref().map(read).transpose()?,
             input: Arc::new(self.run.input.clone().unwrap_or_default()),
+            plan: self.plan.clone().map(Arc::new),
         })
     }
 }

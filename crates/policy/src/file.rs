@@ -74,6 +74,8 @@ pub(crate) struct GrantFile {
     #[serde(default)]
     pub(crate) wasm: Patterns,
     /// `run:shell`, `run:script`, `run:container`, `run:workflow`, `http:HOST[:PORT] [METHOD ...]`;
+    /// for changes of resources `read:PATH`, `write:PATH`, `exec:PROGRAM ARGUMENTS`, `query:PROGRAM ARGUMENTS` and
+    /// `tcp:HOST:PORT`, in which `*` stands for any text;
     /// for WASM actions `log`, `clock`, `random`, `kv:NAMESPACE [read]` and `http:HOST[:PORT] [METHOD ...]`.
     #[schemars(length(min = 1, max = 256))]
     pub(crate) capabilities: Vec<At<String>>,

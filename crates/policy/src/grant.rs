@@ -26,8 +26,19 @@ const KINDS: &[(&str, &str)] = &[
 ];
 
 /// What actions may declare without a grant, because it reaches nothing that is not granted elsewhere: to call an
-/// installed WASM action (what that may reach is granted to it by name), to publish an event, to tell people.
-const SAFE: &[&str] = &["event:", "notify:", "wasm:"];
+/// installed WASM action (what that may reach is granted to it by name), to publish an event, to tell people, to ask a host
+/// what it is.
+const SAFE: &[&str] = &["event:", "notify:", "wasm:", "facts"];
+
+/// What changes of resources do on a host, and the grants that let them.
+const ON_HOSTS: &[(&str, &[&str])] = &[
+    ("read", &["read", "write"]),
+    ("write", &["write"]),
+    ("parents", &["write"]),
+    ("query", &["query", "exec"]),
+    ("exec", &["exec"]),
+    ("tcp", &["tcp"]),
+];
 
 /// What one call of a WASM action may use, where policy says so; the sandbox's defaults otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -184,6 +195,8 @@ enum Need {
     Http { host: Host, method: Option<String>, text: String },
     /// A capability by its word.
     Word(String),
+    /// Something on a host: the verbs that let it, what it is about, and the whole as a text.
+    OnHost { by: &'static [&'static str], what: String, text: String },
     /// Something that cannot be made out, which nothing grants.
     Unknown(String),
 }
@@ -206,7 +219,25 @@ impl Need {
         Some(Self::Http { host, method: method.map(str::to_owned), text })
     }
 
+    /// Reads what a change of a resource does on a host.
+    fn on_host(text: &str) -> Option<Self> {
+        let (verb, what) = text.split_once(':')?;
+        let (_, by) = ON_HOSTS.iter().find(|(known, _)| *known == verb)?;
+        // a pattern that was never filled in means everything it could be, and so nothing that can be granted
+        let vague = what.contains(['{', '}']) || what.split('/').any(|name| name == "..");
+        if vague {
+            return Some(Self::Unknown(format!("`{text}`")));
+        }
+        Some(Self::OnHost { by, what: what.to_owned(), text: text.to_owned() })
+    }
+
     fn declared(text: &str) -> Self {
+        if let Some(need) = Self::on_host(text) {
+            return need;
+        }
+        if let Some(url) = text.strip_prefix("http:").filter(|rest| rest.contains("://")) {
+            return Self::request(url, Some("GET")).unwrap_or_else(|| Self::Unknown(format!("`{text}`")));
+        }
         let Some(rest) = text.strip_prefix("http:") else { return Self::Word(text.to_owned()) };
         match HttpGrant::parse(rest) {
             Ok(grant) if !grant.host.contains('*') && grant.port != Port::Any => {
@@ -224,13 +255,18 @@ impl Need {
 
     fn text(&self) -> &str {
         match self {
-            Self::Http { text, .. } | Self::Word(text) | Self::Unknown(text) => text,
+            Self::Http { text, .. } | Self::OnHost { text, .. } | Self::Word(text) | Self::Unknown(text) => {
+                text
+            }
         }
     }
 
     fn met_by(&self, capability: &str) -> bool {
         match self {
             Self::Word(word) => word == capability,
+            Self::OnHost { by, what, .. } => capability
+                .split_once(':')
+                .is_some_and(|(verb, pattern)| by.contains(&verb) && glob(pattern, what)),
             Self::Http { host, method, .. } => capability
                 .strip_prefix("http:")
                 .and_then(|rest| HttpGrant::parse(rest).ok())
@@ -421,10 +457,34 @@ fn check_capability(text: &str, is_wasm: bool) -> Result<(), String> {
     if KINDS.iter().any(|(_, word)| *word == text) {
         return Ok(());
     }
+    if let Some((verb, what)) = text.split_once(':')
+        && ON_HOSTS.iter().any(|(known, _)| *known == verb && verb != "parents")
+    {
+        return check_on_host(verb, what);
+    }
     match text {
         "log" | "clock" | "random" => {
             Err("only WASM actions need it; add `wasm: NAME` to the grant".to_owned())
         }
-        _ => Err("expected run:shell, run:script, run:container, run:workflow or http:HOST".to_owned()),
+        _ => Err(
+            "expected run:shell, run:script, run:container, run:workflow, http:HOST, read:PATH, write:PATH, \
+                  exec:PROGRAM, query:PROGRAM or tcp:HOST:PORT"
+                .to_owned(),
+        ),
+    }
+}
+
+fn check_on_host(verb: &str, what: &str) -> Result<(), String> {
+    let rooted = what.starts_with('/') || what.starts_with('*');
+    match verb {
+        "read" | "write" if !rooted => Err("a path begins with / (or is *)".to_owned()),
+        "read" | "write" if what.split('/').any(|name| matches!(name, "." | "..")) => {
+            Err("a path is plain, without . and ..".to_owned())
+        }
+        "exec" | "query" if !rooted => {
+            Err("a program is named by its path, as in exec:/usr/bin/apt-get *".to_owned())
+        }
+        _ if what.is_empty() => Err("something is missing after the colon".to_owned()),
+        _ => Ok(()),
     }
 }

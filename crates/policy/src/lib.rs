@@ -32,6 +32,7 @@
 //!     run: model::RunId::from_parts(1, 1),
 //!     submitted: "2026-11-22T03:00:00Z".parse()?,
 //!     parent: None,
+//!     plan: None,
 //!     input: std::sync::Arc::default(),
 //! };
 //! let sunday_at_three = "2026-11-22T03:00:00Z".parse()?;
@@ -76,7 +77,7 @@ pub use listing::ListedRule;
 pub use matching::glob;
 pub use quota::{NothingUsed, QuotaLedger, QuotaState, QuotaUnavailable, QuotaView, Reservation};
 pub use refusal::Refusal;
-pub use request::{Facts, RUN_KIND, Request, Subject, WorkflowFacts};
+pub use request::{Facts, PLAN_KIND, RUN_KIND, Request, Subject, WorkflowFacts};
 pub use schema::schemas;
 pub use set::PolicySet;
 pub use source::Source;

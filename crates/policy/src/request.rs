@@ -11,6 +11,9 @@ use crate::quota::QuotaState;
 /// The kind under which a run as a whole is judged.
 pub const RUN_KIND: &str = "workflow.run";
 
+/// The kind under which a run that applies a plan is judged as a whole.
+pub const PLAN_KIND: &str = "plan.apply";
+
 /// What is known about a run. Made once, used for the run and for each of its steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
@@ -34,6 +37,8 @@ pub struct Facts {
     pub parent: Option<RunId>,
     /// Its input, secrets replaced by references.
     pub input: Arc<Value>,
+    /// The plan that it applies, as `schemas/plan.schema.json` describes it.
+    pub plan: Option<Arc<Value>>,
 }
 
 /// Which workflow.
@@ -59,7 +64,7 @@ impl WorkflowFacts {
 /// What of the run is judged.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
-    /// The run as a whole, before it starts: kind [`RUN_KIND`], target `namespace/name`.
+    /// The run as a whole, before it starts: kind [`RUN_KIND`] or [`PLAN_KIND`], target `namespace/name`.
     Run,
     /// One step, before its effect.
     Step {
@@ -100,9 +105,10 @@ impl<'a> Request<'a> {
         Self { facts, subject: Subject::Step { step, name, attempt, action } }
     }
 
-    /// The kind that is judged: the action's, or [`RUN_KIND`].
+    /// The kind that is judged: the action's, or [`RUN_KIND`], or [`PLAN_KIND`].
     pub fn kind(&self) -> &'a str {
         match self.subject {
+            Subject::Run if self.facts.plan.is_some() => PLAN_KIND,
             Subject::Run => RUN_KIND,
             Subject::Step { action, .. } => &action.kind,
         }
@@ -167,6 +173,9 @@ impl<'a> Request<'a> {
                 put("subject", "run".into());
                 // a run's input can be large, and a run has many steps, so only the run itself is judged with it
                 run.insert("input".to_owned(), Value::clone(&facts.input));
+                if let Some(plan) = &facts.plan {
+                    put("plan", Value::clone(plan));
+                }
             }
             Subject::Step { step, name, attempt, action } => {
                 put("subject", "step".into());

@@ -236,6 +236,9 @@ struct CaseRequest {
     /// Input of the run; only seen where the run as a whole is judged.
     #[serde(default)]
     input: Value,
+    /// The plan that the run applies, or what of it the policy looks at; the run is then one of kind `plan.apply`.
+    #[serde(default)]
+    plan: Option<Value>,
     /// What a step would do; left out: the run as a whole is judged.
     #[serde(default)]
     action: Option<ActionDocument>,
@@ -351,6 +354,7 @@ fn decide(set: &PolicySet, case: &Case) -> Result<Decision, String> {
         submitted: now,
         parent: None,
         input: Arc::new(request.input.clone()),
+        plan: request.plan.clone().map(Arc::new),
     };
     let mut ledger = QuotaLedger::default();
     let mut uses = case.used.iter().map(|u| Ok((time(&u.at)?, u))).collect::<Result<Vec<_>, String>>()?;

@@ -201,6 +201,28 @@ impl Needs {
         needs
     }
 
+    /// Everything, as plans disclose it and policy grants it: `write:/etc/motd`, `exec:/usr/bin/apt-get install nginx`.
+    pub fn texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut each = |verb: &str, all: &[String]| {
+            texts.extend(all.iter().map(|one| format!("{verb}:{one}")));
+        };
+        each("read", &self.read);
+        each("write", &self.write);
+        each("parents", &self.parents);
+        each("tcp", &self.tcp);
+        each("http", &self.http);
+        let programs = |verb: &'static str, all: &[Vec<String>]| -> Vec<String> {
+            all.iter().map(|words| format!("{verb}:{}", words.join(" "))).collect()
+        };
+        texts.extend(programs("query", &self.queries));
+        texts.extend(programs("exec", &self.programs));
+        texts.extend(self.facts.then(|| "facts".to_owned()));
+        texts.sort();
+        texts.dedup();
+        texts
+    }
+
     /// What a session that only looks has to be let do.
     pub fn looking(&self) -> Rights {
         Rights {

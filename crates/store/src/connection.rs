@@ -16,10 +16,11 @@ use crate::views;
 const APPLICATION_ID: i32 = 0x4145_444c;
 
 /// Version of the file's form that this version of Aedile writes (`PRAGMA user_version`).
-pub const FORMAT: i32 = 1;
+pub const FORMAT: i32 = 2;
 
 /// What brings a file from version N to N+1, in order.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE records (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
     CREATE TABLE streams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -35,7 +36,10 @@ const MIGRATIONS: &[&str] = &["
         name TEXT PRIMARY KEY, token INTEGER NOT NULL, label TEXT, pid INTEGER, host TEXT, boot TEXT,
         started INTEGER, since INTEGER, expires INTEGER
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    // no journal of the first format has a resource in it, so the new views are right when empty
+    views::resource::SCHEMA,
+];
 
 /// Opens the connection of the writer, makes the file where that is wanted, and brings it up to date.
 pub(crate) fn open_writer(path: &Path, create: bool, source: &str) -> Result<Connection, JournalError> {

@@ -55,5 +55,5 @@ pub use query::{ApprovalFilter, CheckpointRow, Page, RunFilter, Status, TimerRow
 pub use readonly::ReadOnlyJournal;
 pub use scan::{Scan, Stored};
 pub use sqlite::{Options, SqliteJournal};
-pub use views::{ApprovalRow, ApprovalStatus, Difference, RunRow, RunStatus, WaitingOn};
+pub use views::{ApprovalRow, ApprovalStatus, Difference, ResourceRow, RunRow, RunStatus, WaitingOn};
 pub use writer::{Pending, WallClock};

@@ -10,7 +10,7 @@ use crate::limits::QUERY_ROWS_MAX;
 use crate::reader::clamp;
 use crate::sqlite::SqliteJournal;
 use crate::views::rebuild::{self, Difference};
-use crate::views::{ApprovalRow, ApprovalStatus, RunRow, RunStatus, moment, parse};
+use crate::views::{ApprovalRow, ApprovalStatus, ResourceRow, RunRow, RunStatus, moment, parse, resource};
 
 /// Rows of an answer, newest first, and where the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub struct RunFilter {
     pub status: Vec<RunStatus>,
     /// Only of a program with this name (`namespace/name`).
     pub name: Option<String>,
+    /// Only of programs of this kind: `workflow`, `plan`.
+    pub kind: Option<String>,
+    /// Only of the program with this digest.
+    pub digest: Option<model::Digest>,
     /// Only submitted by this principal.
     pub requester: Option<Principal>,
     /// Only submitted at or after this moment.
@@ -186,6 +190,12 @@ impl SqliteJournal {
         if let Some(name) = &filter.name {
             conditions.add("name = ?", name.clone());
         }
+        if let Some(kind) = &filter.kind {
+            conditions.add("kind = ?", kind.clone());
+        }
+        if let Some(digest) = &filter.digest {
+            conditions.add("digest = ?", digest.to_string());
+        }
         if let Some(requester) = &filter.requester {
             conditions.add("requester = ?", requester.to_string());
         }
@@ -310,6 +320,16 @@ impl SqliteJournal {
                         purpose: row.get("purpose")?,
                     })
                 })?
+                .collect()
+        })
+    }
+
+    /// What is on record of every resource on every host, in order of hosts and names.
+    pub fn resources(&self) -> Result<Vec<ResourceRow>, JournalError> {
+        self.readers.with(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM resources ORDER BY host, resource")?
+                .query_map([], resource::read)?
                 .collect()
         })
     }

@@ -254,6 +254,57 @@ fn quota_uses_count_reservations_until_refunded() {
 }
 
 #[test]
+fn infrastructure_23_resources_are_what_was_applied_last() {
+    let world = World::new();
+    world.submit(1, "infrastructure/dev");
+    let begin = |number: u32, operation: &str, resource: &str, more: Value| {
+        let mut data = scheduled(number);
+        let mut input = json!({
+            "plan": Digest::ZERO, "host": "web-1", "resource": resource, "type": "linux.file::file",
+            "provider": "1.0.0", "desired": {"path": "/etc/motd", "content": "hi"}, "depends": ["web-1/other"],
+        });
+        for (name, value) in more.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        data["action"]["kind"] = json!(format!("resource.{operation}"));
+        data["action"]["input"] = input;
+        world.on_run(1, "step.scheduled", &data);
+    };
+    let end = |number: u32, output: Value| {
+        let mut data = step(number);
+        data["output"] = output;
+        world.on_run(1, "step.completed", &data);
+    };
+    let names = || -> Vec<String> {
+        world.journal.resources().unwrap().iter().map(|row| row.instance.to_string()).collect()
+    };
+    begin(1, "create", "motd", json!({}));
+    begin(2, "create", "lost", json!({}));
+    assert!(names().is_empty(), "what is under way is not done");
+    end(1, json!({"changed": true, "applied": {"content": {"is": "plain", "value": "hi"}}}));
+    world.on_run(1, "step.failed", &json!({"step": "/do/2", "name": "s", "task": "call",
+        "problem": {"type": "https://serverlessworkflow.io/spec/1.0.0/errors/runtime", "status": 500, "title": "x"}}));
+    assert_eq!(names(), ["web-1/motd"]);
+    let row = world.journal.resources().unwrap().remove(0);
+    assert_eq!(row.applied.attributes.len(), 1, "what the performer kept, not what was asked");
+    assert_eq!((row.run, row.applied.depends[0].to_string()), (run(1), "web-1/other".to_owned()));
+    begin(3, "check", "motd", json!({}));
+    end(3, json!({}));
+    begin(4, "move", "banner", json!({"movedFrom": "web-1/motd"}));
+    end(4, json!({}));
+    assert_eq!(names(), ["web-1/banner"]);
+    begin(5, "update", "banner", json!({}));
+    end(5, json!({}));
+    assert_eq!(world.journal.resources().unwrap()[0].applied.attributes.len(), 2, "a person said it happened");
+    world.check_views();
+    begin(6, "delete", "banner", json!({}));
+    world.check_views();
+    end(6, json!({}));
+    assert!(names().is_empty());
+    world.check_views();
+}
+
+#[test]
 fn runs_come_in_pages_newest_first() {
     let world = World::new();
     for number in 1..=7 {

@@ -100,13 +100,18 @@ impl Apply {
                 let mut input = self.input(&check.instance, &check.kind);
                 input.desired = self.filled(&check.instance, &check.desired)?;
                 let (kind, uses) = (KIND_CHECK.to_owned(), check.uses.clone());
-                (Nature { kind, uses, effect: EffectClass::Read, reversibility: Reversibility::NoChange }, input)
+                (
+                    Nature { kind, uses, effect: EffectClass::Read, reversibility: Reversibility::NoChange },
+                    input,
+                )
             }
             Role::Junction(_) => return Err(Problem::runtime("nothing is done at a junction")),
         };
         let used = plan.types.get(&input.kind);
         input.provider = used.map(|used| used.version.clone()).unwrap_or_default();
         let target = format!("{}/{}", input.host, input.resource);
+        let place = Instance::new(input.host.clone(), input.resource.clone());
+        let wants = self.filled_uses(&place, nature.uses);
         let input = serde_json::to_value(&input)
             .map_err(|error| Problem::runtime(format!("the input of {target} cannot be written: {error}")))?;
         Ok(Action {
@@ -115,7 +120,7 @@ impl Apply {
             input,
             effect: nature.effect,
             reversibility: nature.reversibility,
-            wants: nature.uses.into_iter().map(Capability).collect(),
+            wants,
             idempotency_key: self.idempotency_key(unit),
         })
     }
@@ -140,6 +145,19 @@ impl Apply {
     fn idempotency_key(&self, unit: u32) -> String {
         let digest = Digest::of(self.units[unit as usize].step.id.as_str().as_bytes()).to_string();
         format!("{}.{}", self.run, &digest["sha256:".len()..][..16])
+    }
+
+    /// What an action may touch, its references filled in; one that cannot be stays, and nothing grants that.
+    fn filled_uses(&self, instance: &Instance, uses: Vec<String>) -> Vec<Capability> {
+        let fill = |text: String| {
+            let value = Value::String(text);
+            if !has_reference(&value) {
+                return value;
+            }
+            substitute(&value, &mut |reference: &OutputRef| self.output(instance, reference), &mut Vec::new())
+        };
+        let text = |value: Value| value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
+        uses.into_iter().map(|one| Capability(text(fill(one)))).collect()
     }
 
     /// Values with every reference filled in from what was applied before.

@@ -412,6 +412,10 @@ impl Program for Apply {
         Ok(())
     }
 
+    fn document(&self) -> Option<Arc<Value>> {
+        Some(Arc::new(self.plan.document()))
+    }
+
     fn wants(&self, _: &StepId, _: &CloudEvent) -> bool {
         false
     }

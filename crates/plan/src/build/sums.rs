@@ -96,7 +96,8 @@ pub(crate) fn checks(
         }
         let Ok(id) = format!("check/{}", check.name).parse::<ResourceId>() else { continue };
         for host in changed {
-            let selected = world.inventory.hosts.get(host).is_some_and(|labels| check.on.selects(host, labels));
+            let selected =
+                world.inventory.hosts.get(host).is_some_and(|labels| check.on.selects(host, labels));
             if !selected {
                 continue;
             }

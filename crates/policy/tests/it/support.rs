@@ -36,6 +36,7 @@ pub(crate) fn facts() -> Facts {
         run: RunId::from_parts(1_700_000_000_000, 7),
         submitted: at("2026-11-21T10:00:00Z"),
         parent: None,
+        plan: None,
         input: Arc::new(json!({"version": "2.1"})),
     }
 }

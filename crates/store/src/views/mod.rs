@@ -5,6 +5,7 @@
 
 mod approval;
 pub(crate) mod rebuild;
+pub(crate) mod resource;
 mod run;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,7 @@ use rusqlite::{Connection, params};
 
 pub use approval::{ApprovalRow, ApprovalStatus};
 pub use rebuild::Difference;
+pub use resource::ResourceRow;
 pub use run::{RunRow, RunStatus, WaitingOn};
 
 use crate::limits::CACHE_ROWS_MAX;
@@ -37,11 +39,14 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("timers", "run, step, name"),
     ("quota_uses", "position"),
     ("checkpoints", "size"),
+    ("resources", "host, resource"),
+    ("resource_steps", "run, step"),
     ("counters", "name"),
 ];
 
 /// Makes the views' tables.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(resource::SCHEMA)?;
     connection.execute_batch(
         "
         CREATE TABLE runs (
@@ -107,7 +112,11 @@ impl Views {
     /// Takes notice of one record.
     pub(crate) fn fold(&mut self, connection: &Connection, fact: &Fact<'_>) -> rusqlite::Result<()> {
         match fact.event {
-            Event::Run(_) | Event::Step(_) | Event::Listen(_) => self.fold_run(connection, fact),
+            Event::Step(step) => {
+                resource::fold(connection, fact, step)?;
+                self.fold_run(connection, fact)
+            }
+            Event::Run(_) | Event::Listen(_) => self.fold_run(connection, fact),
             Event::Timer(timer) => {
                 fold_timer(connection, fact.stream, timer)?;
                 self.fold_run(connection, fact)

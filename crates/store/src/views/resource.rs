@@ -1,0 +1,167 @@
+//! What was applied last to every resource on a host: the fold of the steps that applied it.
+//!
+//! A change says what it will apply when it is scheduled ([`ResourceInput`]), and what of that was kept when it is done, so
+//! both are needed. Steps under way wait in a table of their own.
+
+use std::collections::BTreeMap;
+
+use journal::events::{Scheduled, StepEvent, StepResult};
+use model::{RunId, Timestamp};
+use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
+use plan::{Applied, Held, Instance, Name, Operation};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Fact, from_json, moment, parse, to_json};
+
+/// What is on record of a resource on a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceRow {
+    /// Which.
+    pub instance: Instance,
+    /// What was applied to it last.
+    pub applied: Applied,
+    /// By which run.
+    pub run: RunId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The tables. An older journal gets them as a migration.
+pub(crate) const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS resources (
+        host TEXT NOT NULL, resource TEXT NOT NULL, kind TEXT NOT NULL, provider TEXT NOT NULL,
+        attributes TEXT NOT NULL, depends TEXT NOT NULL, run TEXT NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (host, resource)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS resource_steps (
+        run TEXT NOT NULL, step TEXT NOT NULL, operation TEXT NOT NULL, input TEXT NOT NULL,
+        PRIMARY KEY (run, step)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// What a step that was performed says was applied.
+#[derive(Deserialize, Default)]
+struct Answer {
+    #[serde(default)]
+    applied: Option<BTreeMap<Name, Held>>,
+}
+
+/// Takes notice of an event of a step.
+pub(super) fn fold(connection: &Connection, fact: &Fact<'_>, event: &StepEvent) -> rusqlite::Result<()> {
+    match event {
+        StepEvent::Scheduled(scheduled) if is_change(&scheduled.action.kind) => {
+            begin(connection, fact.stream, scheduled)
+        }
+        StepEvent::Completed(result) => finish(connection, fact, result),
+        StepEvent::Failed(fault) => give_up(connection, fact.stream, fault.step.as_str()),
+        StepEvent::Abandoned(stopped) => give_up(connection, fact.stream, stopped.step.as_str()),
+        _ => Ok(()),
+    }
+}
+
+fn is_change(kind: &str) -> bool {
+    kind.starts_with(KIND_PREFIX) && kind != KIND_CHECK && kind != KIND_HANDLE
+}
+
+fn begin(connection: &Connection, run: &str, scheduled: &Scheduled) -> rusqlite::Result<()> {
+    let operation = &scheduled.action.kind[KIND_PREFIX.len()..];
+    let sql = "INSERT OR REPLACE INTO resource_steps (run, step, operation, input) VALUES (?1, ?2, ?3, ?4)";
+    let input = to_json(&scheduled.action.input)?;
+    connection.prepare_cached(sql)?.execute(params![run, scheduled.step.as_str(), operation, input])?;
+    Ok(())
+}
+
+fn give_up(connection: &Connection, run: &str, step: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM resource_steps WHERE run = ?1 AND step = ?2";
+    connection.prepare_cached(sql)?.execute(params![run, step]).map(|_| ())
+}
+
+fn finish(connection: &Connection, fact: &Fact<'_>, result: &StepResult) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM resource_steps WHERE run = ?1 AND step = ?2 RETURNING operation, input";
+    let begun: Option<(String, String)> = connection
+        .prepare_cached(sql)?
+        .query_row(params![&**fact.stream, result.step.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((operation, input)) = begun else { return Ok(()) };
+    let operation = serde_json::from_value::<Operation>(Value::String(operation));
+    // what another version recorded and this one cannot read is not guessed at
+    let (Ok(operation), Ok(input)) = (operation, serde_json::from_str::<ResourceInput>(&input)) else {
+        return Ok(());
+    };
+    let here = Instance::new(input.host.clone(), input.resource.clone());
+    match operation {
+        Operation::Delete | Operation::Forget => remove(connection, &here),
+        Operation::Dispose | Operation::Blocked => Ok(()),
+        Operation::Move => rename(connection, input.moved_from.as_ref(), &here),
+        Operation::Create | Operation::Update | Operation::Replace => {
+            if let Some(from) = &input.moved_from {
+                remove(connection, from)?;
+            }
+            put(connection, fact, &here, &input, &result.output)
+        }
+    }
+}
+
+fn put(
+    connection: &Connection,
+    fact: &Fact<'_>,
+    here: &Instance,
+    input: &ResourceInput,
+    output: &Value,
+) -> rusqlite::Result<()> {
+    let answer = Answer::deserialize(output).unwrap_or_default();
+    // a person said that it happened, and nobody saw what came of it: what was to be
+    let attributes = answer.applied.unwrap_or_else(|| {
+        let held = |value: &std::sync::Arc<Value>| Held::Plain { value: value.clone() };
+        input.desired.iter().map(|(name, value)| (name.clone(), held(value))).collect()
+    });
+    let sql = "INSERT OR REPLACE INTO resources
+                   (host, resource, kind, provider, attributes, depends, run, at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(sql)?.execute(params![
+        here.host.as_str(),
+        here.resource.as_str(),
+        input.kind.as_str(),
+        input.provider,
+        to_json(&attributes)?,
+        to_json(&input.depends)?,
+        &**fact.stream,
+        fact.at.as_millisecond(),
+    ])?;
+    Ok(())
+}
+
+fn remove(connection: &Connection, instance: &Instance) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM resources WHERE host = ?1 AND resource = ?2";
+    connection.prepare_cached(sql)?.execute(params![instance.host.as_str(), instance.resource.as_str()])?;
+    Ok(())
+}
+
+fn rename(connection: &Connection, from: Option<&Instance>, to: &Instance) -> rusqlite::Result<()> {
+    let Some(from) = from else { return Ok(()) };
+    let sql = "UPDATE OR REPLACE resources SET host = ?3, resource = ?4 WHERE host = ?1 AND resource = ?2";
+    connection.prepare_cached(sql)?.execute(params![
+        from.host.as_str(),
+        from.resource.as_str(),
+        to.host.as_str(),
+        to.resource.as_str()
+    ])?;
+    Ok(())
+}
+
+/// Reads a row of the table.
+pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<ResourceRow> {
+    Ok(ResourceRow {
+        instance: Instance::new(parse(row, "host")?, parse(row, "resource")?),
+        applied: Applied {
+            kind: parse(row, "kind")?,
+            provider: row.get("provider")?,
+            attributes: from_json(row, "attributes")?,
+            depends: from_json(row, "depends")?,
+        },
+        run: parse(row, "run")?,
+        at: moment(row, "at")?.unwrap_or_default(),
+    })
+}
