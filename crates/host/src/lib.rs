@@ -48,5 +48,7 @@ mod time;
 
 pub use notify::{Channel, Deliver, Message, Notifications};
 pub use process::{Fetch, Interpreter, Processes, ProgramError};
-pub use secrets::{EnvSecrets, FileSecrets, LayeredSecrets, PlacedSecrets, SecretSource, WithSecrets};
+pub use secrets::{
+    EnvSecrets, FileSecrets, LayeredSecrets, PlacedSecrets, SecretSource, WithSecrets, reveal,
+};
 pub use time::{SystemClock, SystemEntropy};

@@ -98,6 +98,9 @@ pub struct Body {
     /// Only these resources and what they depend on were planned; everything when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub focus: Vec<ResourceId>,
+    /// Nothing of what is declared was wanted: everything that was applied goes.
+    #[serde(default, skip_serializing_if = "crate::change::is_false")]
+    pub destroy: bool,
     /// Digest of the plan it follows: for an undo, the one that is undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Digest>,

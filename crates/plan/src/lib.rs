@@ -38,6 +38,7 @@
 //!     facts: model::Digest::of(b"facts"),
 //!     variables: std::collections::BTreeMap::new(),
 //!     focus: Vec::new(),
+//!     destroy: false,
 //! };
 //! let plan = plan::plan(&desired, &world, &schemas, &header).expect("nothing is wrong with it");
 //! assert_eq!(plan.changes[0].operation, Operation::Create);
@@ -80,4 +81,4 @@ pub use schema::Schemas;
 pub use secret::{Seals, secrets_in};
 pub use stale::{Moved, Now, Stale};
 pub use undo::{NotUndoable, Undo, undo};
-pub use value::{Held, OutputRef, Seal, SealingKey, Term, Values, output_reference};
+pub use value::{Held, OutputRef, Seal, SealingKey, Term, Values, fill, output_reference, references_in};

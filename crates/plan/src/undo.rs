@@ -99,6 +99,7 @@ pub fn undo(
         environment: header.environment.clone(),
         variables: header.variables.clone(),
         focus: header.focus.clone(),
+        destroy: false,
         parent: Some(plan.digest()),
         basis: Basis {
             position: header.position,

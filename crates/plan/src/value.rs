@@ -117,6 +117,29 @@ pub(crate) fn substitute(
     }
 }
 
+/// `value` with every reference to an output replaced by what `lookup` gives, and the references it gave nothing for.
+pub fn fill(
+    value: &Arc<Value>,
+    mut lookup: impl FnMut(&OutputRef) -> Option<Arc<Value>>,
+) -> (Arc<Value>, Vec<OutputRef>) {
+    if !has_reference(value) {
+        return (value.clone(), Vec::new());
+    }
+    let mut missing = Vec::new();
+    let filled = substitute(value, &mut lookup, &mut missing);
+    (Arc::new(filled), missing)
+}
+
+/// The references to outputs in `value` that can be read.
+pub fn references_in(value: &Value) -> Vec<OutputRef> {
+    let mut found = Vec::new();
+    if has_reference(value) {
+        // what cannot be read is refused where the configuration is read
+        drop(each_reference(value, &mut |reference| found.push(reference)));
+    }
+    found
+}
+
 fn substitute_text(
     text: &str,
     lookup: &mut impl FnMut(&OutputRef) -> Option<Arc<Value>>,

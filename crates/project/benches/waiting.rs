@@ -95,6 +95,8 @@ fn main() {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             lines: Arc::new(|_: &str| ()),
+            login: project::infrastructure::Login::default(),
+            identities: project::infrastructure::Identities::default(),
         };
         let workshop = Workshop::open(&project(directory.path()), &machine).unwrap();
         report("with an engine");

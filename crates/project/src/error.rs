@@ -114,6 +114,9 @@ pub enum ProjectError {
         /// Why.
         why: String,
     },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(Box<journal::JournalError>),
     /// A provider of the project cannot be used.
     #[error("the provider in {at} cannot be used: {why}")]
     BadProvider {
@@ -191,6 +194,7 @@ impl Coded for ProjectError {
             Self::BadProvider { .. } => code::provider::BAD_MANIFEST,
             Self::NoProvider { .. } => code::provider::NO_PROVIDER,
             Self::NotGranted { .. } => code::provider::NOT_GRANTED,
+            Self::Journal(error) => error.code(),
             Self::Provider(error) => error.code(),
             Self::Sandbox(error) => error.code(),
             Self::Name(_) | Self::NoUser { .. } => code::general::USAGE,
@@ -219,6 +223,7 @@ impl Coded for ProjectError {
                 "let them in access.yaml: `actAs: {{{environment}: {{{}: [{principal}]}}}}`",
                 via.name()
             )),
+            Self::Journal(error) => error.hint(),
             Self::Sandbox(error) => error.hint(),
             Self::Bad { findings } => findings.first().and_then(|finding| finding.hint.clone()),
             _ => None,

@@ -130,7 +130,7 @@ pub fn verifier(path: &Path) -> Result<Verifier, ProjectError> {
 }
 
 /// Writes a file that only its owner can read, all of it or nothing.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), ProjectError> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), ProjectError> {
     let unwritable = |source| ProjectError::Unwritable { what: path.display().to_string(), source };
     let beside = path.with_extension("new");
     let write = || -> std::io::Result<()> {

@@ -1,5 +1,19 @@
 //! Every limit of this crate, in one place.
 
+/// Plans kept in memory.
+pub const PLANS_MAX: usize = 64;
+/// A plan that was made here so short a time ago is taken for fresh without another look.
+pub const PLAN_IS_NEW: std::time::Duration = std::time::Duration::from_secs(60);
+/// A session of a run with a host that nobody used for so long is ended.
+pub const SESSION_IDLE: std::time::Duration = std::time::Duration::from_mins(5);
+/// How long changes of one kind on one host are collected, to be made together.
+pub const GATHER: std::time::Duration = std::time::Duration::from_millis(2);
+/// Hosts that are looked at at the same time.
+pub const HOSTS_AT_ONCE: usize = 64;
+/// Largest list of rights of one session in bytes; directories stand for files beyond it.
+pub const GRANTS_BYTES_MAX: usize = 256 << 10;
+/// Most findings of providers about one configuration.
+pub const FINDINGS_MAX: usize = 100;
 /// Bytes of any one file of a project that is read as text.
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Files of one kind in a project (workflows, policies).

@@ -20,6 +20,9 @@ use workflow::action_input::{self as kinds, Resource};
 
 use crate::access::Access;
 use crate::channels::{Lines, channels};
+use crate::infrastructure::{
+    self, Freshness, Identities, Login, ProjectPrograms, Resources, Site, SiteParts,
+};
 use crate::layout::ACCESS;
 use crate::onboarding;
 use crate::presence::{Alive, Engines};
@@ -43,6 +46,10 @@ pub struct Machine {
     pub entropy: Arc<dyn Entropy>,
     /// Where lines for the people at the terminal go.
     pub lines: Lines,
+    /// Who logs in to hosts.
+    pub login: Login,
+    /// Where the keys for encrypted secrets are.
+    pub identities: Identities,
 }
 
 /// What an environment's rules and definitions are, read and checked. Reading it writes nothing.
@@ -121,6 +128,8 @@ pub struct Workshop {
     pub rules: Rules,
     /// Where secrets are.
     pub secrets: Arc<dyn Secrets>,
+    /// The hosts; a project without infrastructure has none.
+    pub site: Option<Arc<Site>>,
     _alive: Alive,
 }
 
@@ -151,7 +160,9 @@ impl Workshop {
             place.project.as_ref().is_some_and(|it| !it.manifest.channels(&place.environment).is_empty());
         let notifier: Arc<dyn Notifier> =
             if told { Arc::new(channels.clone()) } else { Arc::new(NobodyNotified) };
-        let performers = performers(place, machine, &rules, (client, channels))?;
+        let site = site(place, machine, &rules, Some(&journal))?;
+        let programs = ProjectPrograms::new(Arc::clone(&rules.programs), site.clone());
+        let performers = performers(place, machine, &rules, (client, channels, site.as_ref()))?;
         let parts = Parts {
             environment: place.environment.clone(),
             id,
@@ -159,14 +170,14 @@ impl Workshop {
             views: Arc::clone(&views),
             presence: Arc::new(Living(engines)),
             judge: Judge::new(Arc::clone(&rules.policy), Arc::clone(&rules.access) as _, views),
-            programs: Arc::clone(&rules.programs) as _,
+            programs: Arc::new(programs),
             performers: own.into_iter().fold(performers, |all, (kind, one)| all.with(kind, one)),
             clock: Arc::clone(&machine.clock),
             entropy: Arc::clone(&machine.entropy),
             secrets: Arc::clone(&secrets),
             notifier,
         };
-        Ok(Self { engine: Engine::start(parts)?, journal, rules, secrets, _alive: alive })
+        Ok(Self { engine: Engine::start(parts)?, journal, rules, secrets, site, _alive: alive })
     }
 }
 
@@ -286,7 +297,7 @@ fn performers(
     place: &Place,
     machine: &Machine,
     rules: &Rules,
-    (client, channels): (Client, Notifications),
+    (client, channels, site): (Client, Notifications, Option<&Arc<Site>>),
 ) -> Result<Performers, ProjectError> {
     let mut performers = Performers::default()
         .with(kinds::HTTP_CALL, Arc::new(WithSecrets::new(HttpCalls(client.clone()))))
@@ -310,7 +321,39 @@ fn performers(
         };
         performers = performers.with(kinds::WASM_PREFIX, Arc::new(WithSecrets::new(wasm)));
     }
+    if let Some(site) = site {
+        performers = performers
+            .with(plan::apply::KIND_PREFIX, Arc::new(Resources::new(Arc::clone(site))))
+            .with(plan::apply::KIND_FRESHNESS, Arc::new(Freshness::new(Arc::clone(site))));
+    }
     Ok(performers)
+}
+
+/// The hosts of a place, where its project has any. `journal` tells what was applied; where there is none, nothing was.
+///
+/// # Errors
+/// The directory of the infrastructure cannot be read.
+pub fn site(
+    place: &Place,
+    machine: &Machine,
+    rules: &Rules,
+    journal: Option<&Arc<SqliteJournal>>,
+) -> Result<Option<Arc<Site>>, ProjectError> {
+    let Some(project) = &place.project else { return Ok(None) };
+    if infrastructure::files(project)?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Site::new(SiteParts {
+        place: place.clone(),
+        project: project.clone(),
+        login: machine.login.clone(),
+        clock: Arc::clone(&machine.clock),
+        entropy: Arc::clone(&machine.entropy),
+        identities: machine.identities.clone(),
+        probes: Arc::new(provider::Nothing),
+        policy: rules.policy.digest(),
+        journal: journal.cloned(),
+    }))))
 }
 
 /// Programs: scripts come from the project's directory, or from where policy lets them be fetched.

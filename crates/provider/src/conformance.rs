@@ -170,6 +170,7 @@ impl Trial<'_> {
             facts: Digest::of(b""),
             variables: std::collections::BTreeMap::new(),
             focus: Vec::new(),
+            destroy: false,
         };
         let desired = Desired { resources: vec![resource], checks: Vec::new() };
         plan::plan(&desired, &world, &schemas, &header)

@@ -134,7 +134,7 @@ pub struct Session {
     ready: Ready,
 }
 
-/// A command under way.
+/// A command under way. Dropping it before its end asks the target to stop it.
 pub struct Running {
     id: u64,
     shared: Arc<Shared>,
@@ -345,6 +345,21 @@ impl Running {
             limit_s,
         })??;
         Ok(Reply { answer, stdout, stderr, replayed })
+    }
+}
+
+/// Nobody waits for it any more, so the target need not go on.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.shared.slots().open.remove(&self.id).is_none() {
+            return;
+        }
+        let Ok(frame) = encode(&ToRunner::Cancel { id: self.id }, &[], HEAD_MAX) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let shared = Arc::clone(&self.shared);
+            // a session that is gone has stopped it already
+            runtime.spawn(async move { drop(shared.write(&frame).await) });
+        }
     }
 }
 

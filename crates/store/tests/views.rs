@@ -295,7 +295,11 @@ fn infrastructure_23_resources_are_what_was_applied_last() {
     assert_eq!(names(), ["web-1/banner"]);
     begin(5, "update", "banner", json!({}));
     end(5, json!({}));
-    assert_eq!(world.journal.resources().unwrap()[0].applied.attributes.len(), 2, "a person said it happened");
+    assert_eq!(
+        world.journal.resources().unwrap()[0].applied.attributes.len(),
+        2,
+        "a person said it happened"
+    );
     world.check_views();
     begin(6, "delete", "banner", json!({}));
     world.check_views();

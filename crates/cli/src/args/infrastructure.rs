@@ -1,5 +1,7 @@
 //! Arguments of the commands about hosts and what they should be.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 /// What can be done with facts.
@@ -56,4 +58,125 @@ pub struct ShowFactsArgs {
 pub enum SchemaCommand {
     /// Print what a configuration may say, as CUE definitions
     Show,
+}
+
+/// What a plan is about.
+#[derive(Debug, Clone, Args)]
+pub struct WantedArgs {
+    /// Set a variable of the configuration
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Only this resource and what it depends on; may be given more than once
+    #[arg(long = "target", value_name = "RESOURCE")]
+    pub targets: Vec<String>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 the plan is made, 1 something is blocked, 3 there are changes (--detailed-exit-code)."
+)]
+pub struct PlanArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub wanted: WantedArgs,
+    /// Plan to delete everything that was applied
+    #[arg(long)]
+    pub destroy: bool,
+    /// Write the plan to a file, to be reviewed and applied as it is
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show the plan in a file instead of making one; reads nothing else
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["variables", "targets", "destroy", "out"])]
+    pub show: Option<PathBuf>,
+    /// Print the graph of changes in the DOT language of Graphviz
+    #[arg(long)]
+    pub dot: bool,
+    /// Exit with 3 when there are changes
+    #[arg(long)]
+    pub detailed_exit_code: bool,
+}
+
+/// Arguments of `graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub wanted: WantedArgs,
+}
+
+/// Arguments of `drift`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 everything is as it was applied, 1 it is not or cannot be read.")]
+pub struct DriftArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub wanted: WantedArgs,
+}
+
+/// Arguments of `apply` and `destroy`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 everything was done, 1 something was not, 4 waiting for approval (--detach, --timeout), 5 denied."
+)]
+pub struct ApplyArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub wanted: WantedArgs,
+    /// Do not ask whether to go on; policy and approvals are asked all the same
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Act as another principal, where access.yaml lets you
+    #[arg(long = "as", value_name = "NAME")]
+    pub act_as: Option<String>,
+    /// Answer the approvals this run waits for with yes, as these principals, where access.yaml lets you
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub approve_as: Vec<String>,
+    /// Return once the run is durable; exit 4 if it waits for approval by then
+    #[arg(long, conflicts_with_all = ["approve_as", "timeout"])]
+    pub detach: bool,
+    /// Stop waiting after this long, for example 30s; the run itself goes on where it can
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+    /// Most changes at the same time, 10 when left out
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub concurrency: u32,
+    /// Most changes of one host at the same time; as many as at all when left out
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub per_host: u32,
+    /// This many hosts go first, alone; a failure there ends the run
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub canary: u32,
+    /// This many hosts go at the same time after that; all when left out
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub batch: u32,
+    /// Begin nothing more once something failed on more hosts than this
+    #[arg(long, value_name = "N")]
+    pub max_failures: Option<u32>,
+    /// How often a change is tried again after a failure that may pass, 3 when left out
+    #[arg(long, value_name = "N", default_value_t = 3, hide_default_value = true)]
+    pub max_retries: u32,
+}
+
+/// Arguments of `apply`: a plan that was made before, or one that is made now.
+#[derive(Debug, Args)]
+pub struct ApplyPlanArgs {
+    /// File of a plan; a plan is made now when left out
+    #[arg(conflicts_with_all = ["variables", "targets"])]
+    pub plan: Option<PathBuf>,
+    /// How it is applied.
+    #[command(flatten)]
+    pub how: ApplyArgs,
+}
+
+/// What can be done with what is on record of resources.
+#[derive(Debug, Subcommand)]
+pub enum ResourcesCommand {
+    /// List what was applied, to which hosts, and by which run
+    List,
+    /// Show what was applied to a resource
+    Show {
+        /// HOST/RESOURCE, or RESOURCE where it is on one host only
+        resource: String,
+    },
 }

@@ -14,7 +14,10 @@ mod secrets;
 
 pub use approvals::{ApprovalsCommand, DecideArgs};
 pub use cue::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, FmtCueArgs, ImportArgs, InputArgs, VetArgs};
-pub use infrastructure::{AgeArgs, CollectArgs, FactsCommand, SchemaCommand, ShowFactsArgs};
+pub use infrastructure::{
+    AgeArgs, ApplyArgs, ApplyPlanArgs, CollectArgs, DriftArgs, FactsCommand, GraphArgs, PlanArgs,
+    ResourcesCommand, SchemaCommand, ShowFactsArgs, WantedArgs,
+};
 pub use journal::{
     CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
 };
@@ -124,6 +127,19 @@ pub enum Command {
     /// Evaluate, export, check and format CUE
     #[command(subcommand)]
     Cue(CueCommand),
+    /// Plan what makes the hosts as they are declared; changes nothing
+    Plan(PlanArgs),
+    /// Apply a plan: the one in a file, or one that is made now
+    Apply(Box<ApplyPlanArgs>),
+    /// Plan to delete everything that was applied, and apply that
+    Destroy(Box<ApplyArgs>),
+    /// Say what on the hosts is not as it was applied
+    Drift(DriftArgs),
+    /// Print what would change, and in which order, in the DOT language of Graphviz
+    Graph(GraphArgs),
+    /// List and show what was applied
+    #[command(subcommand)]
+    Resources(ResourcesCommand),
     /// Ask hosts what they are, and keep it
     #[command(subcommand)]
     Facts(FactsCommand),

@@ -36,13 +36,16 @@ pub(super) fn project(here: &Here) -> Result<&Project, Report> {
 pub(super) fn configuration(here: &Here, variables: &[String]) -> Result<config::Project, Report> {
     let project = project(here)?;
     let variables = variables.iter().map(|text| pair("--var", text)).collect::<Result<Vec<_>, _>>()?;
-    infrastructure::read(project, &here.place.environment, &variables).map_err(|error| {
-        let mut report = Report::from(error);
-        for (file, text) in infrastructure::texts(project) {
-            report = report.with_source(file, text);
-        }
-        report
-    })
+    infrastructure::read(project, &here.place.environment, &variables)
+        .map_err(|error| sources(project, Report::from(error)))
+}
+
+/// Findings with the lines they are about.
+pub(super) fn sources(project: &Project, mut report: Report) -> Report {
+    for (file, text) in infrastructure::texts(project) {
+        report = report.with_source(file, text);
+    }
+    report
 }
 
 pub(super) fn pair(option: &str, text: &str) -> Result<(String, String), Report> {

@@ -433,6 +433,9 @@ pub(super) fn dialect_of(journal: &SqliteJournal, run: RunId) -> Result<Dialect,
     let Some(Event::Run(RunEvent::Submitted(submitted))) = first.first().map(|one| &one.event) else {
         return Ok(Dialect::Standard);
     };
+    if submitted.program.kind != project::programs::KIND {
+        return Ok(Dialect::Standard);
+    }
     let stream = format!("definition/{}", submitted.program.digest);
     let definition = journal.read_stream(&stream, 0, 1)?;
     let text = definition.first().and_then(|record| match &record.event {

@@ -1,6 +1,7 @@
 //! One module per command: from arguments to an answer.
 
 mod about;
+mod apply;
 mod approvals;
 mod batch;
 mod cue;
@@ -14,10 +15,12 @@ mod init;
 mod journal;
 mod onboard;
 mod password;
+mod plan;
 mod policy;
 mod proof;
 mod provider;
 mod questions;
+mod resources;
 mod run;
 mod runs;
 mod schedules;
@@ -63,6 +66,12 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Cue(command) => cue::cue(ui, world, command),
         Command::Status => status::status(ui, world, &here()?),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
+        Command::Plan(args) => plan::plan(ui, world, &here()?, args),
+        Command::Graph(args) => plan::graph(ui, world, &here()?, args),
+        Command::Drift(args) => plan::drift(ui, world, &here()?, args),
+        Command::Apply(args) => apply::apply(ui, world, &cli.global, &here()?, args),
+        Command::Destroy(args) => apply::destroy(ui, world, &cli.global, &here()?, args),
+        Command::Resources(command) => resources::resources(ui, world, &here()?, command),
         Command::Facts(command) => facts::facts(ui, world, &here()?, command),
         Command::Provider(command) => provider::provider(ui, &here()?, command),
         Command::Secrets(command) => secrets::secrets(ui, world, &here()?, command),
@@ -116,6 +125,8 @@ fn machine(world: &World) -> Machine {
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy),
         lines: world.told.lines(),
+        login: world.login.clone(),
+        identities: world.identities.clone(),
     }
 }
 

@@ -149,7 +149,7 @@ fn start(
     (place, document): (&Place, &Document),
     (input, actor): (Value, &Actor),
 ) -> Result<Ending, Report> {
-    let timeout = timeout(args)?;
+    let timeout = timeout(args.timeout.as_deref())?;
     let outside = place.project.is_none() && !place.state.exists();
     let runtime = super::runtime()?;
     runtime.block_on(async {
@@ -180,8 +180,9 @@ fn start(
     })
 }
 
-fn timeout(args: &RunArgs) -> Result<Option<std::time::Duration>, Report> {
-    let Some(text) = &args.timeout else { return Ok(None) };
+/// How long a command waits.
+pub(super) fn timeout(typed: Option<&str>) -> Result<Option<std::time::Duration>, Report> {
+    let Some(text) = typed else { return Ok(None) };
     let duration = model::time::parse_duration(text).map_err(|error| Report::usage(error.to_string()))?;
     Ok(Some(duration.unsigned_abs()))
 }
@@ -190,7 +191,7 @@ fn timeout(args: &RunArgs) -> Result<Option<std::time::Duration>, Report> {
 fn resume(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs, typed: &str) -> Answer {
     let here = Here::find(world, global)?;
     let run = resumed(&here, typed)?;
-    let timeout = timeout(args)?;
+    let timeout = timeout(args.timeout.as_deref())?;
     let runtime = super::runtime()?;
     let ending = runtime.block_on(async {
         let workshop = Workshop::open(&here.place, &machine(world))?;

@@ -223,6 +223,7 @@ fn infrastructure_04_dependencies_and_targets_survive_into_the_plan() {
         facts: model::Digest::of(b""),
         variables: std::collections::BTreeMap::new(),
         focus: Vec::new(),
+        destroy: false,
     };
     let plan = plan::plan(&project.desired, &world, &schemas, &header).unwrap();
     let on = |id: &str| plan.changes.iter().filter(|one| one.instance.resource.as_str() == id).count();

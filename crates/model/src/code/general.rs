@@ -11,5 +11,6 @@ codes! {
     NOT_FOUND = "E0008", Failed, "nothing is known by that name";
     AMBIGUOUS = "E0009", Usage, "the shortened id means more than one thing";
     NO_PROMPT = "E0010", Usage, "a question would have to be asked and there is no terminal";
+    DECLINED = "E0011", Denied, "the answer was no";
     INTERNAL = "E0070", Internal, "Aedile did something it never should";
 }

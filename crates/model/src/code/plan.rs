@@ -13,4 +13,5 @@ codes! {
     NOT_APPLIED = "E0810", Failed, "some changes of the plan were not made";
     BLOCKED = "E0811", Failed, "a change is blocked";
     NOT_UNDOABLE = "E0812", Failed, "there is nothing that can be undone";
+    HELD = "E0813", Failed, "another plan is being applied";
 }

@@ -44,6 +44,8 @@ pub struct Header {
     pub variables: BTreeMap<String, String>,
     /// Only these resources and what they depend on; everything when empty.
     pub focus: Vec<ResourceId>,
+    /// Nothing of what is declared is wanted: the caller passes an empty configuration, and the plan says so.
+    pub destroy: bool,
 }
 
 /// Compares `desired` with `world` and plans what makes them equal.
@@ -308,6 +310,7 @@ impl<'a> Builder<'a> {
             environment: header.environment.clone(),
             variables: header.variables.clone(),
             focus: header.focus.clone(),
+            destroy: header.destroy,
             parent: header.parent,
             basis: self.basis(header),
             counts,

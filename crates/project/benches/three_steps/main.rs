@@ -144,6 +144,8 @@ async fn measure(runs: usize) {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         lines: Arc::new(|_: &str| ()),
+        login: project::infrastructure::Login::default(),
+        identities: project::infrastructure::Identities::default(),
     };
     let workshop = Arc::new(Workshop::open(&project(directory.path()), &machine).unwrap());
     let definition = workshop.rules.programs.find_document("bench/three-steps", None).unwrap().definition;

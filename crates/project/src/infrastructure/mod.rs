@@ -1,8 +1,19 @@
 //! What a project says about hosts: read from its CUE, reached by SSH, learnt from the hosts themselves.
 
+mod batch;
 mod facts;
+mod files;
+mod fleet;
 mod hosts;
+mod look;
+mod perform;
+mod planning;
+mod prepare;
+mod program;
+mod providers;
 mod secrets;
+mod sessions;
+mod site;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +27,12 @@ use crate::{Project, ProjectError, limits, text};
 
 pub use facts::{Collected, FactStore, Known, collect};
 pub use hosts::{Login, target};
+pub(crate) use perform::{Freshness, Resources};
+pub use planning::{Made, Wanted};
+pub use program::{ApplyInput, PLAN_PROGRAM, ProjectPrograms, definition};
+pub use providers::Providers;
 pub use secrets::{Declared, Identities, declared, sealing_key, seals, secrets};
+pub use site::{Site, SiteParts};
 
 /// The CUE files of a project's infrastructure, sorted, relative to its directory; none where it has none.
 pub fn files(project: &Project) -> Result<Vec<PathBuf>, ProjectError> {

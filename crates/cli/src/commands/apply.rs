@@ -1,0 +1,179 @@
+//! `apply` and `destroy`: a plan as a run.
+
+use std::sync::Arc;
+
+use engine::Submission;
+use model::code;
+use plan::apply::Options;
+use plan::{Plan, Stale};
+use project::infrastructure::{ApplyInput, Wanted, definition};
+use project::{ProjectError, Workshop};
+use store::RunFilter;
+use workflow::document::Dialect;
+
+use super::facts::project;
+use super::follow::{Ending, Follow, follow};
+use super::here::Here;
+use super::machine;
+use super::plan::{blocked, make, plan_json, read, show, wanted};
+use crate::World;
+use crate::args::{ApplyArgs, ApplyPlanArgs, Global};
+use crate::report::{Answer, Report};
+use crate::ui::{COMMAND, DIM, STRONG, Ui};
+use crate::views::table::count;
+
+/// Where the plan comes from.
+enum From {
+    Made(Wanted),
+    File(Box<Plan>),
+}
+
+/// Applies a plan.
+pub(super) fn apply(
+    ui: &mut Ui,
+    world: &World,
+    global: &Global,
+    here: &Here,
+    args: &ApplyPlanArgs,
+) -> Answer {
+    let from = match &args.plan {
+        Some(file) => From::File(Box::new(read(file)?)),
+        None => From::Made(wanted(&args.how.wanted, false)?),
+    };
+    carry_out(ui, world, global, here, (from, &args.how))
+}
+
+/// Deletes everything that was applied.
+pub(super) fn destroy(ui: &mut Ui, world: &World, global: &Global, here: &Here, args: &ApplyArgs) -> Answer {
+    carry_out(ui, world, global, here, (From::Made(wanted(&args.wanted, true)?), args))
+}
+
+fn carry_out(
+    ui: &mut Ui,
+    world: &World,
+    global: &Global,
+    here: &Here,
+    (from, args): (From, &ApplyArgs),
+) -> Answer {
+    project(here)?;
+    let timeout = super::run::timeout(args.timeout.as_deref())?;
+    if !args.yes && !ui.interactive {
+        let report = Report::new(code::general::NO_PROMPT, "nobody can be asked whether to go on");
+        return Err(report.with_hint("aedile apply --yes"));
+    }
+    let ending = super::runtime()?.block_on(async {
+        let workshop = Workshop::open(&here.place, &machine(world))?;
+        let access = Arc::clone(&workshop.rules.access);
+        let actor = access.actor(&here.place.environment, &world.user, args.act_as.as_deref())?;
+        let site = workshop.site.clone().ok_or_else(|| Report::from(ProjectError::NoInfrastructure))?;
+        let plan = match from {
+            From::Made(wanted) => make(here, &site, &wanted).await?.plan,
+            From::File(plan) => *plan,
+        };
+        if let Some(report) = refused(&workshop, here, &plan)? {
+            return Err(report);
+        }
+        if !ui.json {
+            show(ui, &plan);
+        }
+        if plan.is_empty() {
+            if ui.json {
+                ui.answer_json(&plan_json(&plan));
+            }
+            return Ok(None);
+        }
+        if !args.yes && !confirmed(ui, &plan)? {
+            return Err(Report::new(code::general::DECLINED, "nothing was changed"));
+        }
+        let plan = Arc::new(plan);
+        site.keep(&plan);
+        let input = ApplyInput { options: options(args) };
+        let submission = Submission {
+            definition: definition(&plan),
+            input: serde_json::to_value(&input).unwrap_or_default(),
+            requester: actor.principal.clone(),
+            via: actor.via.clone(),
+            // a plan is applied once, whoever tries it at the same moment
+            idempotency_key: Some(format!("plan/{}", plan.digest())),
+        };
+        let run = workshop.engine.submit(submission).await?;
+        let options = Follow {
+            run,
+            dialect: Dialect::Standard,
+            approve_as: args.approve_as.clone(),
+            detach: args.detach,
+            timeout,
+        };
+        follow(ui, world, global, &here.place, &workshop, &options).await.map(Some)
+    })?;
+    match ending {
+        Some(ending) => conclude(ui, ending),
+        None => Ok(0),
+    }
+}
+
+fn options(args: &ApplyArgs) -> Options {
+    Options {
+        concurrency: args.concurrency,
+        per_host: args.per_host,
+        max_retries: args.max_retries,
+        canary: args.canary,
+        batch: args.batch,
+        max_failures: args.max_failures,
+        ..Options::default()
+    }
+}
+
+/// Why a plan cannot be applied, as far as that is known before anybody is asked.
+fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Report>, Report> {
+    if plan.environment != here.place.environment {
+        let what = format!(
+            "the plan is for environment {}, and this is {}",
+            plan.environment, here.place.environment
+        );
+        let hint = format!("aedile apply --env {} FILE", plan.environment);
+        return Ok(Some(Report::new(code::plan::STALE, what).with_hint(hint)));
+    }
+    let filter = RunFilter { digest: Some(definition(plan).program.digest), ..RunFilter::default() };
+    if let Some(used) = workshop.journal.runs(&filter, 1)?.items.first() {
+        let stale = Stale { moved: vec![plan::Moved::Used { by: used.run }], more: 0 };
+        let report = Report::new(code::plan::STALE, stale.to_string());
+        return Ok(Some(report.with_hint(format!("aedile runs show {}", used.run))));
+    }
+    let blocked = blocked(plan);
+    if blocked > 0 {
+        let first = plan.changes.iter().find(|change| change.operation == plan::Operation::Blocked);
+        let mut report =
+            Report::new(code::plan::BLOCKED, format!("{} cannot be planned", count(blocked, "resource")));
+        if let Some(change) = first {
+            let reasons = change.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            report = report.caused_by(format!("{}: {reasons}", change.instance));
+        }
+        return Ok(Some(report.with_hint("aedile plan")));
+    }
+    Ok(None)
+}
+
+/// Asks whether to go on.
+fn confirmed(ui: &mut Ui, plan: &Plan) -> Result<bool, Report> {
+    let hosts = count(plan.reach.hosts.len(), "host");
+    ui.complain(format_args!("\n{DIM}{}{DIM:#}", plan.digest()));
+    ui.ask(format_args!("{STRONG}Apply this to {hosts}?{STRONG:#} Type {COMMAND}yes{COMMAND:#}: "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| {
+        Report::new(code::general::UNREADABLE, "the answer cannot be read").caused_by(error.to_string())
+    })?;
+    Ok(answer.trim() == "yes")
+}
+
+fn conclude(ui: &mut Ui, ending: Ending) -> Answer {
+    if ui.json {
+        ui.answer_json(&ending.json());
+    } else if ending.report.is_none() {
+        let number = |name: &str| ending.output.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let changed = ending.output.get("done").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
+        ui.answer(format_args!("{} done, {changed} of them changed something", number("succeeded")));
+        ui.next("aedile drift", "says whether it stays so");
+    }
+    ending.report.map_or(Ok(0), Err)
+}

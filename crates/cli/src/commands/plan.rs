@@ -1,0 +1,192 @@
+//! `plan`, `graph` and `drift`: what would have to change, and why.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use model::{Coded as _, code};
+use plan::{Change, Operation, Plan, Reason, ResourceId};
+use project::infrastructure::{Made, Site, Wanted};
+use project::{ProjectError, Rules, workshop};
+use serde_json::{Value, json};
+
+use super::facts::{pair, project, sources};
+use super::here::Here;
+use super::machine;
+use crate::World;
+use crate::args::{DriftArgs, GraphArgs, PlanArgs, WantedArgs};
+use crate::report::{Answer, Report};
+use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
+use crate::views::table::plain;
+
+/// The exit code of a plan with changes, where that is asked for.
+const HAS_CHANGES: u8 = 3;
+
+/// What is meant by the arguments.
+pub(super) fn wanted(args: &WantedArgs, destroy: bool) -> Result<Wanted, Report> {
+    let variables =
+        args.variables.iter().map(|text| pair("--var", text)).collect::<Result<BTreeMap<_, _>, _>>()?;
+    let focus = args.targets.iter().map(|text| {
+        text.parse::<ResourceId>()
+            .map_err(|error| Report::usage(format!("--target {}: {error}", plain(text))))
+    });
+    Ok(Wanted { variables, focus: focus.collect::<Result<_, _>>()?, destroy })
+}
+
+/// The hosts of the place, to look at them. Makes no journal.
+fn site(world: &World, here: &Here) -> Result<Arc<Site>, Report> {
+    project(here)?;
+    let rules = Rules::read(&here.place)?;
+    let journal = here.journal_if_any()?.map(Arc::new);
+    let site = workshop::site(&here.place, &machine(world), &rules, journal.as_ref())?;
+    site.ok_or_else(|| ProjectError::NoInfrastructure.into())
+}
+
+/// Makes a plan; what is wrong with the configuration is shown with the lines it is about.
+pub(super) async fn make(here: &Here, site: &Site, wanted: &Wanted) -> Result<Made, Report> {
+    match site.plan(wanted).await {
+        Ok(made) => Ok(made),
+        Err(error) => Err(sources(project(here)?, Report::from(error))),
+    }
+}
+
+fn made(ui: &mut Ui, world: &World, here: &Here, wanted: &Wanted) -> Result<Plan, Report> {
+    let site = site(world, here)?;
+    let made = super::runtime()?.block_on(make(here, &site, wanted))?;
+    for warning in &made.configuration.warnings {
+        ui.note(crate::report::finding_text(warning, None).trim_end());
+    }
+    Ok(made.plan)
+}
+
+/// Reads the plan in a file.
+pub(super) fn read(file: &Path) -> Result<Plan, Report> {
+    let shown = file.display();
+    let unreadable = |error: std::io::Error| {
+        Report::new(code::general::UNREADABLE, format!("{shown} cannot be read")).caused_by(error.to_string())
+    };
+    let size = std::fs::metadata(file).map_err(unreadable)?.len();
+    let limit = plan::limits::FILE_BYTES_MAX as u64;
+    if size > limit {
+        return Err(ProjectError::TooLarge { what: shown.to_string(), limit }.into());
+    }
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    Plan::from_file(&bytes).map_err(|error| {
+        let report = Report::new(error.code(), error.to_string()).caused_by(format!("in {shown}"));
+        match error.hint() {
+            Some(hint) => report.with_hint(hint),
+            None => report,
+        }
+    })
+}
+
+/// The plan as `--json` shows it.
+pub(super) fn plan_json(plan: &Plan) -> Value {
+    json!({ "digest": plan.digest(), "plan": plan.document() })
+}
+
+/// Shows a plan to people.
+pub(super) fn show(ui: &mut Ui, plan: &Plan) {
+    for line in plan.to_string().lines() {
+        let mark = line.trim_start().split(' ').next().unwrap_or_default();
+        let style = match mark {
+            "+" | ">" if line.starts_with("  ") => Some(GOOD),
+            "~" | "-/+" | "*" => Some(WARN),
+            "-" | "x" | "!" => Some(BAD),
+            _ => None,
+        };
+        let line = plain(line);
+        match style {
+            Some(style) => ui.answer(format_args!("{style}{line}{style:#}")),
+            None => ui.answer(line),
+        }
+    }
+}
+
+pub(super) fn blocked(plan: &Plan) -> usize {
+    plan.changes.iter().filter(|change| change.operation == Operation::Blocked).count()
+}
+
+/// Makes and shows a plan, or shows one that was made.
+pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> Answer {
+    let plan = match &args.show {
+        Some(file) => read(file)?,
+        None => made(ui, world, here, &wanted(&args.wanted, args.destroy)?)?,
+    };
+    if let Some(file) = &args.out {
+        let text = String::from_utf8(plan.to_file()).map_err(|error| Report::internal(error.to_string()))?;
+        project::text::write(file, &text, true)?;
+    }
+    if args.dot {
+        ui.answer(plan.to_dot().trim_end());
+    } else if ui.json {
+        ui.answer_json(&plan_json(&plan));
+    } else {
+        show(ui, &plan);
+        ui.note(format_args!("\n{DIM}{} {}{DIM:#}", plan.id, plan.digest()));
+    }
+    let blocked = blocked(&plan);
+    if blocked == 0 && !ui.json && !args.dot && !plan.is_empty() {
+        match &args.out {
+            Some(file) => {
+                ui.next(format_args!("aedile apply {}", file.display()), "applies exactly this plan")
+            }
+            None if args.show.is_none() => ui.next("aedile apply", "plans again, asks, and applies"),
+            None => {}
+        }
+    }
+    if blocked > 0 {
+        return Ok(1);
+    }
+    Ok(if args.detailed_exit_code && !plan.is_empty() { HAS_CHANGES } else { 0 })
+}
+
+/// Prints the graph of changes.
+pub(super) fn graph(ui: &mut Ui, world: &World, here: &Here, args: &GraphArgs) -> Answer {
+    let plan = made(ui, world, here, &wanted(&args.wanted, false)?)?;
+    if ui.json {
+        ui.answer_json(&json!({ "dot": plan.to_dot(), "levels": plan.levels() }));
+    } else {
+        ui.answer(plan.to_dot().trim_end());
+    }
+    Ok(0)
+}
+
+/// Whether somebody else made a change that this one puts right.
+fn is_drift(change: &Change) -> bool {
+    let drift =
+        |reason: &Reason| matches!(reason, Reason::Drift { .. } | Reason::Missing | Reason::Conflict { .. });
+    change.reasons.iter().any(drift)
+}
+
+/// Says what on the hosts is not as it was applied.
+pub(super) fn drift(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -> Answer {
+    let plan = made(ui, world, here, &wanted(&args.wanted, false)?)?;
+    let drifted: Vec<&Change> = plan.changes.iter().filter(|change| is_drift(change)).collect();
+    let unknown: Vec<&Change> =
+        plan.changes.iter().filter(|change| change.operation == Operation::Blocked).collect();
+    let known = plan.reach.resources_known;
+    if ui.json {
+        ui.answer_json(&json!({ "drifted": drifted, "unknown": unknown, "resources": known }));
+    } else {
+        for change in drifted.iter().chain(&unknown) {
+            ui.answer(plain(change.to_string().trim_end()));
+        }
+        let words = match (drifted.len(), unknown.len()) {
+            (0, 0) => {
+                format!("{GOOD}no drift{GOOD:#}: {known} resources are as they were applied or declared")
+            }
+            (drifted, 0) => {
+                format!("{WARN}drift{WARN:#}: {drifted} of {known} resources were changed by somebody else")
+            }
+            (drifted, unknown) => {
+                format!("{BAD}{drifted} of {known} resources drifted, and {unknown} could not be read{BAD:#}")
+            }
+        };
+        ui.note(words);
+        if !drifted.is_empty() {
+            ui.next("aedile apply", "puts it right");
+        }
+    }
+    Ok(u8::from(!drifted.is_empty() || !unknown.is_empty()))
+}

@@ -1,0 +1,108 @@
+//! `resources`: what was applied.
+
+use model::code;
+use model::time::rfc3339;
+use plan::{Held, nearest};
+use serde_json::{Value, json};
+use store::ResourceRow;
+
+use super::here::Here;
+use crate::World;
+use crate::args::ResourcesCommand;
+use crate::report::{Answer, Report};
+use crate::ui::{DIM, STRONG, Ui};
+use crate::views::table::{Table, plain};
+use crate::views::time::relative;
+
+/// Carries out a command about what was applied.
+pub(super) fn resources(ui: &mut Ui, world: &World, here: &Here, command: &ResourcesCommand) -> Answer {
+    let rows = match here.journal_if_any()? {
+        Some(journal) => journal.resources()?,
+        None => Vec::new(),
+    };
+    match command {
+        ResourcesCommand::List => list(ui, world, &rows),
+        ResourcesCommand::Show { resource } => show(ui, find(&rows, resource)?),
+    }
+}
+
+fn list(ui: &mut Ui, world: &World, rows: &[ResourceRow]) -> Answer {
+    if ui.json {
+        ui.answer_json(&json!({ "resources": rows.iter().map(row_json).collect::<Vec<_>>() }));
+        return Ok(0);
+    }
+    if rows.is_empty() {
+        ui.note("nothing was applied yet");
+        ui.next("aedile plan", "says what would be done");
+        return Ok(0);
+    }
+    let now = world.clock.now();
+    let mut table = Table::new(&["HOST", "RESOURCE", "TYPE", "APPLIED", "RUN"]);
+    for row in rows {
+        table.row([
+            row.instance.host.to_string(),
+            row.instance.resource.to_string(),
+            row.applied.kind.to_string(),
+            relative(row.at, now),
+            row.run.to_string(),
+        ]);
+    }
+    for line in table.lines(ui.width) {
+        ui.answer(line);
+    }
+    Ok(0)
+}
+
+fn find<'r>(rows: &'r [ResourceRow], typed: &str) -> Result<&'r ResourceRow, Report> {
+    let whole = rows.iter().find(|row| row.instance.to_string() == typed);
+    let named: Vec<&ResourceRow> =
+        rows.iter().filter(|row| row.instance.resource.as_str() == typed).collect();
+    match (whole, named.as_slice()) {
+        (Some(row), _) => Ok(row),
+        (None, [row]) => Ok(row),
+        (None, []) => {
+            let names: Vec<String> = rows.iter().map(|row| row.instance.to_string()).collect();
+            let near = nearest(typed, names.iter().map(String::as_str));
+            let hint = near.map_or_else(
+                || "aedile resources list".to_owned(),
+                |near| format!("aedile resources show {near}"),
+            );
+            let what = format!("nothing called {} was applied", plain(typed));
+            Err(Report::new(code::general::NOT_FOUND, what).with_hint(hint))
+        }
+        (None, many) => {
+            let what = format!("{} is on {} hosts", plain(typed), many.len());
+            let hint = format!("aedile resources show {}", many[0].instance);
+            Err(Report::new(code::general::AMBIGUOUS, what).with_hint(hint))
+        }
+    }
+}
+
+fn row_json(row: &ResourceRow) -> Value {
+    json!({
+        "host": row.instance.host, "resource": row.instance.resource, "type": row.applied.kind,
+        "provider": row.applied.provider, "attributes": row.applied.attributes,
+        "depends": row.applied.depends, "run": row.run, "at": rfc3339(row.at),
+    })
+}
+
+fn show(ui: &mut Ui, row: &ResourceRow) -> Answer {
+    if ui.json {
+        ui.answer_json(&row_json(row));
+        return Ok(0);
+    }
+    ui.answer(format_args!("{STRONG}{}{STRONG:#}  {}", row.instance, row.applied.kind));
+    ui.answer(format_args!("{DIM}applied{DIM:#}   {} by {}", rfc3339(row.at), row.run));
+    ui.answer(format_args!("{DIM}provider{DIM:#}  {}", row.applied.provider));
+    for (name, held) in &row.applied.attributes {
+        let value = match held {
+            Held::Plain { value } => plain(&value.to_string()),
+            Held::Secret { .. } => "(secret)".to_owned(),
+        };
+        ui.answer(format_args!("  {name}: {value}"));
+    }
+    for on in &row.applied.depends {
+        ui.answer(format_args!("  after {on}"));
+    }
+    Ok(0)
+}

@@ -1,0 +1,398 @@
+//! Performs the changes of plans: the engine's side of a site.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use engine::ports::{BoxFuture, Context, Failure, FailureClass, Performer};
+use host::WithSecrets;
+use model::{Action, Coded as _, Digest, Problem};
+use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
+use plan::{Held, Name, Operation, Plan, Seals, Term, Values};
+use provider::exchange::Change;
+use provider::{Group, Inspected, Needs, ProviderError, Rights, TypeDescription, step};
+use remote::Carrier;
+use serde_json::{Value, json};
+
+use super::batch::{Answer, Batches};
+use super::site::Site;
+
+/// Performs `resource.*`: with the secrets that the configuration declares, whose values are kept out of what comes back.
+pub(crate) struct Resources {
+    site: Arc<Site>,
+    changing: WithSecrets<Changing>,
+}
+
+impl Resources {
+    pub(crate) fn new(site: Arc<Site>) -> Self {
+        let changing = Changing { site: Arc::clone(&site), batches: Arc::default() };
+        Self { site, changing: WithSecrets::scrubbing(changing) }
+    }
+}
+
+impl Performer for Resources {
+    fn perform<'a>(
+        &'a self,
+        context: &'a Context,
+        action: &'a Action,
+    ) -> BoxFuture<'a, Result<Value, Failure>> {
+        Box::pin(async move {
+            let input = input(action)?;
+            let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
+            // a process that did not make the plan has not read the configuration yet
+            if self.site.secrets().is_none() {
+                let read = self.site.configuration(&plan.variables);
+                read.map_err(|error| {
+                    permanent(Problem::configuration(error.to_string()).with_code(error.code()))
+                })?;
+            }
+            let secrets = self.site.secrets().ok_or_else(|| broken("the configuration was not read"))?;
+            let context = Context { secrets, ..context.clone() };
+            self.changing.perform(&context, action).await
+        })
+    }
+}
+
+fn input(action: &Action) -> Result<ResourceInput, Failure> {
+    serde_json::from_value(action.input.clone())
+        .map_err(|error| broken(format!("the input of {} cannot be read: {error}", action.target)))
+}
+
+/// Makes changes with the secrets of its context.
+struct Changing {
+    site: Arc<Site>,
+    batches: Arc<Batches>,
+}
+
+fn permanent(problem: Problem) -> Failure {
+    Failure { problem, class: FailureClass::Permanent, maybe_happened: false }
+}
+
+fn broken(detail: impl Into<String>) -> Failure {
+    permanent(Problem::runtime(detail.into()))
+}
+
+fn failed(error: &ProviderError) -> Failure {
+    let class = if error.is_transient() { FailureClass::Transient } else { FailureClass::Permanent };
+    let maybe_happened = matches!(error, ProviderError::Target { uncertain: true, .. });
+    Failure { problem: error.problem(), class, maybe_happened }
+}
+
+impl Performer for Changing {
+    fn perform<'a>(
+        &'a self,
+        context: &'a Context,
+        action: &'a Action,
+    ) -> BoxFuture<'a, Result<Value, Failure>> {
+        Box::pin(async move {
+            let input = input(action)?;
+            let operation = action.kind.strip_prefix(KIND_PREFIX).unwrap_or_default();
+            if action.kind != KIND_CHECK && action.kind != KIND_HANDLE {
+                let operation: Operation = serde_json::from_value(Value::from(operation))
+                    .map_err(|_| broken(format!("{} is not an operation of resources", action.kind)))?;
+                return match operation {
+                    // the record of it is the step itself
+                    Operation::Move | Operation::Forget => Ok(json!({"changed": true})),
+                    Operation::Blocked => Err(broken("it is blocked")),
+                    _ => self.change(context, &input, operation).await,
+                };
+            }
+            if action.kind == KIND_CHECK {
+                self.test(context, &input).await
+            } else {
+                self.handle(context, &input).await
+            }
+        })
+    }
+}
+
+impl Changing {
+    async fn described(
+        &self,
+        input: &ResourceInput,
+    ) -> Result<(&dyn provider::Provider, &TypeDescription), Failure> {
+        let providers =
+            self.site.providers().await.map_err(|error| {
+                permanent(Problem::configuration(error.to_string()).with_code(error.code()))
+            })?;
+        let version = providers.schemas().find(&input.kind).map(|(version, _)| version);
+        if version != Some(input.provider.as_str()) {
+            let detail = format!(
+                "the plan was approved for {} {}, and here is {}",
+                input.kind,
+                input.provider,
+                version.unwrap_or("none")
+            );
+            return Err(permanent(Problem::configuration(detail).with_code(model::code::plan::STALE)));
+        }
+        providers.find(&input.kind).ok_or_else(|| broken(format!("there is no provider for {}", input.kind)))
+    }
+
+    /// The rights of a run's session with a host: what the plan discloses for that host.
+    async fn rights(&self, plan: &Plan, host: &plan::Host) -> Rights {
+        let mut rights = Rights::default();
+        let Ok(providers) = self.site.providers().await else { return rights };
+        let mut add = |kind: &plan::TypeName, desired: &Values, prior: &BTreeMap<Name, Term>| {
+            let Some((_, kind)) = providers.find(kind) else { return };
+            let mut values = known(prior);
+            rights.add(Needs::of(kind, &kind.complete(values.clone())).changing());
+            values.extend(step::attributes(desired));
+            rights.add(Needs::of(kind, &kind.complete(values)).changing());
+        };
+        let nothing = BTreeMap::new();
+        for change in plan.changes.iter().filter(|change| change.instance.host == *host) {
+            add(&change.kind, &change.desired, &change.prior);
+        }
+        for handler in plan.handlers.iter().filter(|handler| handler.instance.host == *host) {
+            add(&handler.kind, &handler.desired, &nothing);
+        }
+        for check in plan.checks.iter().filter(|check| check.instance.host == *host) {
+            add(&check.kind, &check.desired, &nothing);
+        }
+        rights
+    }
+
+    /// Declared values with their secrets, and the secrets' keyed digests.
+    async fn revealed(
+        &self,
+        context: &Context,
+        desired: &Values,
+    ) -> Result<(Values, BTreeMap<String, plan::Seal>), Failure> {
+        let no_secret = |error: engine::ports::SecretError| {
+            permanent(Problem::configuration(error.to_string()).with_code(model::code::host::NO_SECRET))
+        };
+        let key = self.site.key().await.map_err(|error| broken(error.to_string()))?;
+        let (mut revealed, mut seals) = (Values::new(), BTreeMap::new());
+        for (name, value) in desired {
+            let mut names = BTreeSet::new();
+            plan::secrets_in(value, &mut |secret| {
+                names.insert(secret.to_owned());
+            });
+            self.site.files.learn(value);
+            if names.is_empty() {
+                revealed.insert(name.clone(), value.clone());
+                continue;
+            }
+            for secret in names {
+                let value = context.secrets.reveal(&secret).map_err(no_secret)?;
+                seals.insert(secret, key.seal(&Value::String(value.expose().to_owned())));
+            }
+            let whole = host::reveal(value, &*context.secrets).map_err(no_secret)?;
+            revealed.insert(name.clone(), Arc::new(whole));
+        }
+        Ok((revealed, seals))
+    }
+
+    async fn change(
+        &self,
+        context: &Context,
+        input: &ResourceInput,
+        operation: Operation,
+    ) -> Result<Value, Failure> {
+        let (_, kind) = self.described(input).await?;
+        let (desired, seals) = self.revealed(context, &input.desired).await?;
+        let changes = step::changes(operation, &desired, &input.prior, &input.fields, input.create_first);
+        let (mut changed, mut attributes) = (false, provider::Attributes::new());
+        for change in changes {
+            let outcome = self.make(context, input, change).await?.map_err(|error| failed(&error))?;
+            changed |= outcome.changed;
+            attributes = outcome.attributes;
+        }
+        if matches!(operation, Operation::Delete | Operation::Dispose) {
+            return Ok(json!({ "changed": changed }));
+        }
+        let key = self.site.key().await.map_err(|error| broken(error.to_string()))?;
+        let seals = Seals { secrets: &seals, key };
+        let sensitive =
+            |name: &Name| kind.schema.attributes.get(name).is_some_and(|attribute| attribute.sensitive);
+        let applied: BTreeMap<&Name, Held> =
+            input.desired.iter().map(|(name, value)| (name, seals.applied(value, sensitive(name)))).collect();
+        attributes.retain(|name, _| {
+            let name = name.parse::<Name>();
+            // what is secret stays where it is
+            name.is_ok_and(|name| {
+                !sensitive(&name) && !matches!(applied.get(&name), Some(Held::Secret { .. }))
+            })
+        });
+        Ok(json!({ "changed": changed, "attributes": attributes, "applied": applied }))
+    }
+
+    /// Makes one change, together with others of its type on its host.
+    async fn make(
+        &self,
+        context: &Context,
+        input: &ResourceInput,
+        change: Change,
+    ) -> Result<Answer, Failure> {
+        let lane = (context.run, input.host.clone(), input.kind.clone());
+        let (site, run, input) = (Arc::clone(&self.site), context.run, input.clone());
+        let this = Self { site, batches: Arc::clone(&self.batches) };
+        let made = self.batches.join(lane, change, move |changes| async move {
+            let count = changes.len();
+            let all = |error: ProviderError| vec![Err(error); count];
+            match this.make_all(run, &input, changes).await {
+                Ok(made) => made,
+                Err(error) => all(error),
+            }
+        });
+        made.await.ok_or_else(|| broken("the change was given up"))
+    }
+
+    async fn make_all(
+        &self,
+        run: model::RunId,
+        input: &ResourceInput,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Answer>, ProviderError> {
+        let stopped =
+            |why: String| ProviderError::BadAnswer { provider: input.kind.provider().to_owned(), why };
+        let plan =
+            self.site.plan_of(&input.plan).ok_or_else(|| stopped("the plan is not known".to_owned()))?;
+        let providers = self.site.providers().await.map_err(|error| stopped(error.to_string()))?;
+        let (provider, kind) = providers.find(&input.kind).ok_or_else(|| stopped("it is gone".to_owned()))?;
+        let disclosed = self.rights(&plan, &input.host).await;
+        let mut wanted = Rights::default();
+        for change in &changes {
+            wanted.add(provider::needs_of(kind, change).changing());
+        }
+        let unreachable = |error: remote::RemoteError| ProviderError::Target {
+            why: error.to_string(),
+            code: error.code(),
+            uncertain: false,
+        };
+        let (site, host) = (&self.site, &input.host);
+        // what depends on outputs of other changes is only known now, and gets a session of its own
+        if !covers(&disclosed, &wanted) {
+            let session = site.fleet.open(host, wanted).await.map_err(unreachable)?;
+            let carrier = Carrier::new(&session, &site.files, &*site.parts.probes);
+            let made = provider::apply(provider, kind, &carrier, changes).await;
+            session.close().await;
+            return Ok(made);
+        }
+        let session = site.sessions.of((run, host), &site.fleet, || disclosed).await.map_err(unreachable)?;
+        let carrier = Carrier::new(&session, &site.files, &*site.parts.probes);
+        let made = provider::apply(provider, kind, &carrier, changes).await;
+        if session.is_closed() {
+            site.sessions.lost(run, host);
+        }
+        Ok(made)
+    }
+
+    async fn handle(&self, context: &Context, input: &ResourceInput) -> Result<Value, Failure> {
+        let name = input.handler.as_ref().ok_or_else(|| broken("no handler is named"))?;
+        self.described(input).await?;
+        let (desired, _) = self.revealed(context, &input.desired).await?;
+        let outcome = self.make(context, input, step::handler(name, &desired)).await?;
+        Ok(json!({ "changed": outcome.map_err(|error| failed(&error))?.changed }))
+    }
+
+    /// A test passes when what it is about is as declared.
+    async fn test(&self, context: &Context, input: &ResourceInput) -> Result<Value, Failure> {
+        let (provider, kind) = self.described(input).await?;
+        let (desired, _) = self.revealed(context, &input.desired).await?;
+        let config = step::attributes(&desired);
+        let rights = Needs::of(kind, &kind.complete(config.clone())).looking();
+        let unreachable = |error: remote::RemoteError| {
+            failed(&ProviderError::Target { why: error.to_string(), code: error.code(), uncertain: false })
+        };
+        let session = self.site.fleet.open(&input.host, rights).await.map_err(unreachable)?;
+        let carrier = Carrier::new(&session, &self.site.files, &*self.site.parts.probes);
+        let group = Group { provider, kind, configs: vec![config] };
+        let mut seen = provider::inspect(std::slice::from_ref(&group), &carrier).await;
+        session.close().await;
+        match seen.pop().and_then(|mut all| all.pop()) {
+            Some(Inspected::Present(_)) => Ok(json!({ "changed": false })),
+            Some(Inspected::Unreadable(error)) => Err(failed(&error)),
+            Some(Inspected::Absent) | None => Err(broken("what is tested is not there")),
+        }
+    }
+}
+
+/// What is known of what was there.
+fn known(prior: &BTreeMap<Name, Term>) -> provider::Attributes {
+    prior
+        .iter()
+        .filter_map(|(name, term)| match term {
+            Term::Known { value } | Term::Predicted { value } => {
+                Some((name.as_str().to_owned(), Value::clone(value)))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn covers(all: &Rights, wanted: &Rights) -> bool {
+    wanted.exec.is_subset(&all.exec) && wanted.read.is_subset(&all.read) && wanted.write.is_subset(&all.write)
+}
+
+/// Performs `plan.check`: plans again and compares.
+pub(crate) struct Freshness {
+    site: Arc<Site>,
+}
+
+impl Freshness {
+    pub(crate) fn new(site: Arc<Site>) -> Self {
+        Self { site }
+    }
+}
+
+impl Performer for Freshness {
+    fn perform<'a>(
+        &'a self,
+        context: &'a Context,
+        action: &'a Action,
+    ) -> BoxFuture<'a, Result<Value, Failure>> {
+        Box::pin(async move {
+            let input: plan::apply::FreshnessInput = serde_json::from_value(action.input.clone())
+                .map_err(|error| broken(format!("the input cannot be read: {error}")))?;
+            self.alone(context, &input.plan)?;
+            let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
+            // an undo brings back what was there, whatever the configuration says
+            if plan.parent.is_some() || self.site.is_new(&input.plan) {
+                return Ok(json!({ "fresh": true }));
+            }
+            let wanted = super::Wanted {
+                variables: plan.variables.clone(),
+                focus: plan.focus.clone(),
+                destroy: plan.destroy,
+            };
+            let now = self.site.plan(&wanted).await.map_err(|error| {
+                permanent(Problem::configuration(error.to_string()).with_code(error.code()))
+            })?;
+            plan.check_fresh(plan::Now { fresh: &now.plan, used: None }).map_err(|stale| {
+                permanent(Problem::configuration(stale.to_string()).with_status(409).with_code(stale.code()))
+            })?;
+            Ok(json!({ "fresh": true }))
+        })
+    }
+}
+
+impl Freshness {
+    /// One plan at a time: whichever run of the environment started first goes on, and the journal says which that is.
+    fn alone(&self, context: &Context, plan: &Digest) -> Result<(), Failure> {
+        let Some(journal) = &self.site.parts.journal else { return Ok(()) };
+        let filter = store::RunFilter {
+            status: store::RunStatus::ALL.into_iter().filter(|status| !status.is_ended()).collect(),
+            kind: Some(super::PLAN_PROGRAM.to_owned()),
+            ..store::RunFilter::default()
+        };
+        let rows = journal.runs(&filter, 100).map_err(|error| broken(error.to_string()))?.items;
+        let since = |row: &store::RunRow| row.started_at.map(|at| (at, row.run));
+        let mine = rows.iter().find(|row| row.run == context.run).and_then(since);
+        let first =
+            rows.iter().filter(|row| row.run != context.run).filter_map(|row| since(row).map(|at| (at, row)));
+        let held = first.filter(|(at, _)| mine.is_none_or(|mine| *at < mine)).min_by_key(|(at, _)| *at);
+        let Some(((at, _), row)) = held else { return Ok(()) };
+        let age = self.site.parts.clock.now().duration_since(at).as_secs().max(0);
+        let detail = format!(
+            "{} is being applied by {} since {age} s, and one plan is applied at a time; `aedile runs show {}` says how far \
+             it is, `aedile runs cancel {}` ends it (this one is {})",
+            row.name,
+            row.requester,
+            row.run,
+            row.run,
+            plan.short()
+        );
+        let problem = Problem::communication(detail).with_status(503).with_code(model::code::plan::HELD);
+        Err(Failure { problem, class: FailureClass::Transient, maybe_happened: false })
+    }
+}

@@ -1,0 +1,70 @@
+//! Plans as programs of runs.
+
+use std::sync::Arc;
+
+use engine::ports::{Definition, Programs};
+use journal::events::{ProgramRecord, Submitted};
+use model::{Digest, Program, Timestamp};
+use plan::{Apply, Plan, apply::Options};
+use serde::{Deserialize, Serialize};
+
+use super::site::Site;
+use crate::programs::WorkflowPrograms;
+
+/// The word of a plan in the journal.
+pub const PLAN_PROGRAM: &str = "plan";
+
+/// The input of a run that applies a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ApplyInput {
+    /// How it is applied.
+    pub options: Options,
+}
+
+/// What a run that applies a plan is made of.
+pub fn definition(plan: &Plan) -> Definition {
+    let text = String::from_utf8(plan.to_file()).expect("a plan file is JSON");
+    Definition {
+        program: ProgramRecord {
+            kind: PLAN_PROGRAM.to_owned(),
+            name: format!("infrastructure/{}", plan.environment),
+            version: plan.id.to_string(),
+            digest: Digest::of(text.as_bytes()),
+            source: None,
+        },
+        text: text.into(),
+        actions: std::collections::BTreeMap::new(),
+    }
+}
+
+/// Makes the programs of a project's runs: workflows and, where the project has hosts, plans.
+pub struct ProjectPrograms {
+    workflows: Arc<WorkflowPrograms>,
+    site: Option<Arc<Site>>,
+}
+
+impl ProjectPrograms {
+    /// Programs of a project.
+    pub fn new(workflows: Arc<WorkflowPrograms>, site: Option<Arc<Site>>) -> Self {
+        Self { workflows, site }
+    }
+}
+
+impl Programs for ProjectPrograms {
+    fn build(&self, submitted: &Submitted, text: &str, at: Timestamp) -> Result<Box<dyn Program>, String> {
+        if submitted.program.kind != PLAN_PROGRAM {
+            return self.workflows.build(submitted, text, at);
+        }
+        let site = self.site.as_ref().ok_or("this project has no hosts any more")?;
+        let plan = Arc::new(Plan::from_file(text.as_bytes()).map_err(|error| error.to_string())?);
+        site.keep(&plan);
+        let input: ApplyInput =
+            serde_json::from_value(submitted.input.clone()).map_err(|error| error.to_string())?;
+        Ok(Box::new(Apply::new(plan, submitted.run, input.options).checked_first()))
+    }
+
+    fn find(&self, name: &str, version: Option<&str>) -> Result<Definition, String> {
+        self.workflows.find(name, version)
+    }
+}

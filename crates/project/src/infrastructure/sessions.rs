@@ -1,0 +1,47 @@
+//! The sessions of runs that apply plans: one for each run and host, with the rights that the plan discloses for that host
+//! and no others, shared by all changes there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use model::RunId;
+use plan::Host;
+use provider::Rights;
+use remote::{RemoteError, Session};
+use tokio::sync::OnceCell;
+
+use super::fleet::Fleet;
+use crate::limits;
+
+type Cell = Arc<OnceCell<Arc<Session>>>;
+
+#[derive(Default)]
+pub(super) struct Sessions {
+    open: Mutex<HashMap<(RunId, Host), (Cell, Instant)>>,
+}
+
+impl Sessions {
+    /// The session of a run with a host; it is opened by whoever asks first.
+    pub(super) async fn of(
+        &self,
+        (run, host): (RunId, &Host),
+        fleet: &Fleet,
+        rights: impl FnOnce() -> Rights,
+    ) -> Result<Arc<Session>, RemoteError> {
+        let cell = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            // runs end without telling, and a session that nobody uses costs its host a process
+            open.retain(|_, (_, used)| used.elapsed() < limits::SESSION_IDLE);
+            let entry = open.entry((run, host.clone())).or_insert_with(|| (Cell::default(), Instant::now()));
+            entry.1 = Instant::now();
+            Arc::clone(&entry.0)
+        };
+        cell.get_or_try_init(|| async { fleet.open(host, rights()).await.map(Arc::new) }).await.cloned()
+    }
+
+    /// Forgets a session that is lost; the next change opens another one.
+    pub(super) fn lost(&self, run: RunId, host: &Host) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&(run, host.clone()));
+    }
+}

@@ -1,0 +1,148 @@
+//! One environment's hosts at work: what planning and performing share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use engine::ports::{Clock, Entropy};
+use host::PlacedSecrets;
+use model::Digest;
+use plan::{Plan, SealingKey};
+use provider::Probes;
+use store::SqliteJournal;
+use tokio::sync::OnceCell;
+
+use super::files::ByDigest;
+use super::fleet::Fleet;
+use super::hosts::Login;
+use super::providers::Providers;
+use super::secrets::Identities;
+use crate::{Place, Project, ProjectError, limits};
+
+/// What a site is made of.
+pub struct SiteParts {
+    /// The environment of a project.
+    pub place: Place,
+    /// The project.
+    pub project: Project,
+    /// Who logs in to hosts.
+    pub login: Login,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where the keys for encrypted secrets are.
+    pub identities: Identities,
+    /// Carries out probes.
+    pub probes: Arc<dyn Probes>,
+    /// Digest of the policy in force.
+    pub policy: Digest,
+    /// What was applied is a view of it; where there is none, nothing was.
+    pub journal: Option<Arc<SqliteJournal>>,
+}
+
+/// One environment's hosts. Nothing is read or connected before it is needed.
+pub struct Site {
+    pub(super) parts: SiteParts,
+    pub(super) fleet: Fleet,
+    pub(super) files: ByDigest,
+    providers: OnceCell<Providers>,
+    key: OnceCell<SealingKey>,
+    secrets: Mutex<Option<Arc<PlacedSecrets>>>,
+    /// Plans by digest, as long as somebody may need them.
+    plans: Mutex<HashMap<Digest, Arc<Plan>>>,
+    /// When a plan was made here.
+    made: Mutex<HashMap<Digest, Instant>>,
+    pub(super) sessions: super::sessions::Sessions,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("environment", &self.parts.place.environment).finish_non_exhaustive()
+    }
+}
+
+impl Site {
+    /// The hosts of an environment.
+    pub fn new(parts: SiteParts) -> Self {
+        let fleet = Fleet::new(parts.login.clone(), parts.project.root.clone(), parts.place.state.clone());
+        let files = ByDigest::new(parts.project.root.clone());
+        Self {
+            parts,
+            fleet,
+            files,
+            providers: OnceCell::new(),
+            key: OnceCell::new(),
+            secrets: Mutex::default(),
+            plans: Mutex::default(),
+            made: Mutex::default(),
+            sessions: super::sessions::Sessions::default(),
+        }
+    }
+
+    /// The providers, loaded once.
+    ///
+    /// # Errors
+    /// The sandbox cannot be set up.
+    pub async fn providers(&self) -> Result<&Providers, ProjectError> {
+        self.providers.get_or_try_init(|| Providers::load(&self.parts.place.state)).await
+    }
+
+    pub(super) async fn key(&self) -> Result<&SealingKey, ProjectError> {
+        let made = || async {
+            let key = super::sealing_key(&self.parts.place, Some(&*self.parts.entropy))?;
+            // with entropy there is always one
+            key.ok_or(ProjectError::NoInfrastructure)
+        };
+        self.key.get_or_try_init(made).await
+    }
+
+    /// Reads the configuration as it is now, and learns the hosts from it.
+    ///
+    /// # Errors
+    /// As for [`super::read`].
+    pub fn configuration(
+        &self,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<config::Project, ProjectError> {
+        let variables: Vec<(String, String)> =
+            variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let config = super::read(&self.parts.project, &self.parts.place.environment, &variables)?;
+        let identity = self.parts.identities.of(&self.parts.place);
+        let secrets = super::secrets(&config, &self.parts.place, identity);
+        *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = Some(secrets);
+        self.fleet.set(config.hosts.clone());
+        Ok(config)
+    }
+
+    /// The secrets that the configuration declares, and no others.
+    pub(super) fn secrets(&self) -> Option<Arc<PlacedSecrets>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps a plan, so that whoever performs its changes need not read it again.
+    pub fn keep(&self, plan: &Arc<Plan>) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= limits::PLANS_MAX {
+            plans.clear();
+        }
+        plans.insert(plan.digest(), Arc::clone(plan));
+    }
+
+    pub(super) fn plan_of(&self, digest: &Digest) -> Option<Arc<Plan>> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    /// Remembers that a plan was made a moment ago.
+    pub(super) fn made(&self, plan: &Plan) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|_, at| at.elapsed() < limits::PLAN_IS_NEW);
+        made.insert(plan.digest(), Instant::now());
+    }
+
+    /// Whether a plan was made here so short a time ago that looking again would tell nothing else.
+    pub(super) fn is_new(&self, digest: &Digest) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(digest).is_some_and(|at| at.elapsed() < limits::PLAN_IS_NEW)
+    }
+}
