@@ -37,6 +37,19 @@ pub struct TypeUse {
     pub capabilities: Vec<String>,
 }
 
+impl TypeUse {
+    /// The version with as much of the component's digest as people compare.
+    pub(crate) fn version_for_people(&self) -> String {
+        match self.version.split_once('@') {
+            Some((version, digest)) => match digest.parse::<Digest>() {
+                Ok(digest) => format!("{version} ({})", digest.short()),
+                Err(_) => self.version.clone(),
+            },
+            None => self.version.clone(),
+        }
+    }
+}
+
 /// How many changes of each operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

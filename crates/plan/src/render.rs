@@ -103,6 +103,9 @@ impl fmt::Display for Change {
                 .iter()
                 .try_for_each(|(name, value)| writeln!(f, "      {name}: {}", shown(value)))?;
         }
+        if !self.uses.is_empty() {
+            writeln!(f, "      touches {}", for_people(&self.uses.join(", ").into()).trim_matches('"'))?;
+        }
         if self.reversibility == model::Reversibility::Irreversible {
             writeln!(f, "      cannot be taken back")?;
         }
@@ -163,9 +166,7 @@ impl Plan {
         }
         writeln!(f)?;
         for (kind, used) in &self.types {
-            if !used.capabilities.is_empty() {
-                writeln!(f, "{kind} {} will use {}", used.version, used.capabilities.join(", "))?;
-            }
+            writeln!(f, "{kind} {}", used.version_for_people())?;
         }
         Ok(())
     }

@@ -1,5 +1,9 @@
 //! Every limit of this crate, in one place.
 
+/// Changes of a plan that policy is asked about before it is submitted.
+pub const OUTLOOK_MAX: usize = 1_000;
+/// Most reasons that are told then.
+pub const OUTLOOK_REASONS_MAX: usize = 10;
 /// Plans kept in memory.
 pub const PLANS_MAX: usize = 64;
 /// A plan that was made here so short a time ago is taken for fresh without another look.

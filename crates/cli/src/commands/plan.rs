@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{Coded as _, code};
 use plan::{Change, Operation, Plan, Reason, ResourceId};
-use project::infrastructure::{Made, Site, Wanted};
+use project::infrastructure::{Made, Site, Wanted, outlook};
 use project::{ProjectError, Rules, workshop};
 use serde_json::{Value, json};
 
@@ -33,12 +33,31 @@ pub(super) fn wanted(args: &WantedArgs, destroy: bool) -> Result<Wanted, Report>
     Ok(Wanted { variables, focus: focus.collect::<Result<_, _>>()?, destroy })
 }
 
-/// The hosts of the place, to look at them. Makes no journal.
-fn site(world: &World, here: &Here) -> Result<Arc<Site>, Report> {
+fn rules(here: &Here) -> Result<Rules, Report> {
     project(here)?;
-    let rules = Rules::read(&here.place)?;
+    Ok(Rules::read(&here.place)?)
+}
+
+/// What policy will say, for people.
+pub(super) fn foretell(ui: &mut Ui, world: &World, here: &Here, rules: &Rules, plan: &Plan) -> Answer {
+    let actor = rules.access.actor(&here.place.environment, &world.user, None)?;
+    let outlook = outlook(plan, (&rules.policy, &rules.access), &actor, world.clock.now());
+    for reason in &outlook.denied {
+        ui.note(format_args!("{BAD}will be denied{BAD:#}  {}", plain(reason)));
+    }
+    for reason in &outlook.deferred {
+        ui.note(format_args!("{WARN}will wait{WARN:#}       {}", plain(reason)));
+    }
+    for chain in &outlook.chains {
+        ui.note(format_args!("{WARN}needs approval{WARN:#}  by the chain {}", plain(chain)));
+    }
+    Ok(0)
+}
+
+/// The hosts of the place, to look at them. Makes no journal.
+fn site(world: &World, here: &Here, rules: &Rules) -> Result<Arc<Site>, Report> {
     let journal = here.journal_if_any()?.map(Arc::new);
-    let site = workshop::site(&here.place, &machine(world), &rules, journal.as_ref())?;
+    let site = workshop::site(&here.place, &machine(world), rules, journal.as_ref())?;
     site.ok_or_else(|| ProjectError::NoInfrastructure.into())
 }
 
@@ -51,7 +70,8 @@ pub(super) async fn make(here: &Here, site: &Site, wanted: &Wanted) -> Result<Ma
 }
 
 fn made(ui: &mut Ui, world: &World, here: &Here, wanted: &Wanted) -> Result<Plan, Report> {
-    let site = site(world, here)?;
+    let rules = rules(here)?;
+    let site = site(world, here, &rules)?;
     let made = super::runtime()?.block_on(make(here, &site, wanted))?;
     for warning in &made.configuration.warnings {
         ui.note(crate::report::finding_text(warning, None).trim_end());
@@ -124,6 +144,9 @@ pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> 
     } else {
         show(ui, &plan);
         ui.note(format_args!("\n{DIM}{} {}{DIM:#}", plan.id, plan.digest()));
+        if !plan.is_empty() {
+            foretell(ui, world, here, &rules(here)?, &plan)?;
+        }
     }
     let blocked = blocked(&plan);
     if blocked == 0 && !ui.json && !args.dot && !plan.is_empty() {
@@ -173,9 +196,7 @@ pub(super) fn drift(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -
             ui.answer(plain(change.to_string().trim_end()));
         }
         let words = match (drifted.len(), unknown.len()) {
-            (0, 0) => {
-                format!("{GOOD}no drift{GOOD:#}: {known} resources are as they were applied or declared")
-            }
+            (0, 0) => format!("{GOOD}no drift{GOOD:#}: {known} resources were looked at"),
             (drifted, 0) => {
                 format!("{WARN}drift{WARN:#}: {drifted} of {known} resources were changed by somebody else")
             }
@@ -184,8 +205,13 @@ pub(super) fn drift(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -
             }
         };
         ui.note(words);
-        if !drifted.is_empty() {
-            ui.next("aedile apply", "puts it right");
+        let other = plan.changes.len() - drifted.len() - unknown.len();
+        if other > 0 {
+            let changes = crate::views::table::count(other, "change");
+            ui.note(format_args!("{DIM}{changes} of the configuration are not applied yet{DIM:#}"));
+        }
+        if !drifted.is_empty() || other > 0 {
+            ui.next("aedile plan", "says what would put it right");
         }
     }
     Ok(u8::from(!drifted.is_empty() || !unknown.is_empty()))

@@ -97,6 +97,10 @@ fn step(event: &StepEvent) -> (Style, &'static str, String) {
                 format!("{}  {} {}{again}", scheduled.name, scheduled.action.kind, scheduled.action.target),
             )
         }
+        StepEvent::Completed(result) if result.task == "skip" => {
+            let because = result.output.get("because").and_then(Value::as_str).unwrap_or_default();
+            (WARN, "skipped", format!("{}  {because}", result.name))
+        }
         StepEvent::Completed(result) => (GOOD, "done", result.name.clone()),
         StepEvent::Failed(fault) => (BAD, "failed", format!("{}  {}", fault.name, fault.problem)),
         StepEvent::Asked(asked) => (WARN, "asked", format!("{}  {}", asked.name, asked.approval)),

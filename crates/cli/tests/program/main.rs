@@ -11,6 +11,7 @@
     reason = "every line of this program is a test"
 )]
 
+mod applying;
 mod crash;
 mod doubles;
 mod facts;

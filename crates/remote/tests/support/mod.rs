@@ -120,6 +120,11 @@ impl Sshd {
         panic!("sshd does not start: {}", std::fs::read_to_string(base.join("log")).unwrap_or_default());
     }
 
+    /// Everything of the server is in here.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -1,0 +1,113 @@
+//! What policy will say of a plan, told before anybody submits it. The engine judges again, and only that counts.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::{Action, Capability, RunId, Timestamp, Verdict};
+use plan::apply::{KIND_PREFIX, ResourceInput};
+use plan::{Change, Plan};
+use policy::{Facts, NothingUsed, PolicySet, Request, WorkflowFacts};
+
+use super::program::definition;
+use crate::limits;
+use crate::{Access, Actor};
+
+/// What is to be expected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Why the run, or a change of it, will be denied; each reason once, with the first change it is about.
+    pub denied: Vec<String>,
+    /// What has to wait, and until when.
+    pub deferred: Vec<String>,
+    /// The chains of approval it will go through.
+    pub chains: BTreeSet<String>,
+}
+
+/// Asks policy about a plan and its changes, quotas taken as unused.
+pub fn outlook(plan: &Plan, (policy, access): (&PolicySet, &Access), actor: &Actor, now: Timestamp) -> Outlook {
+    let program = definition(plan).program;
+    let (namespace, name) = program.name.split_once('/').unwrap_or(("", &program.name));
+    let facts = Facts {
+        environment: plan.environment.clone(),
+        principal: actor.principal.clone(),
+        via: actor.via.clone(),
+        roles: engine::judge::Roles::roles(access, &actor.principal),
+        tenant: None,
+        workflow: WorkflowFacts {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            version: program.version.clone(),
+            digest: program.digest,
+        },
+        run: RunId::from_parts(0, 0),
+        submitted: now,
+        parent: None,
+        input: Arc::new(serde_json::json!({ "options": {} })),
+        plan: Some(Arc::new(plan.document())),
+    };
+    let mut outlook = Outlook::default();
+    outlook.add("", &policy.decide(&Request::run(&facts), &NothingUsed, now).judgement.verdict);
+    let facts = Facts { plan: None, ..facts };
+    for change in plan.changes.iter().take(limits::OUTLOOK_MAX) {
+        let action = action(plan, change);
+        let step = model::StepId::new(action.target.as_str());
+        let request = Request::step(&facts, &step, &action.target, 1, &action);
+        let decision = policy.decide(&request, &NothingUsed, now);
+        outlook.add(&action.target, &decision.judgement.verdict);
+    }
+    outlook
+}
+
+impl Outlook {
+    /// Whether nothing stands in the way.
+    pub fn is_clear(&self) -> bool {
+        self.denied.is_empty() && self.deferred.is_empty() && self.chains.is_empty()
+    }
+
+    fn add(&mut self, what: &str, verdict: &Verdict) {
+        let place = if what.is_empty() { String::new() } else { format!("{what}: ") };
+        let add = |list: &mut Vec<String>, reason: &str| {
+            let known = list.iter().any(|known| known.ends_with(reason));
+            if !known && list.len() < limits::OUTLOOK_REASONS_MAX {
+                list.push(format!("{place}{reason}"));
+            }
+        };
+        match verdict {
+            Verdict::Allow => {}
+            Verdict::Deny { reasons } => reasons.iter().for_each(|reason| add(&mut self.denied, reason)),
+            Verdict::Defer { reasons, .. } => {
+                reasons.iter().for_each(|reason| add(&mut self.deferred, reason));
+            }
+            Verdict::Require { approvals } => {
+                self.chains.extend(approvals.iter().map(|chain| chain.name.clone()));
+            }
+        }
+    }
+}
+
+/// A change as policy will see it.
+fn action(plan: &Plan, change: &Change) -> Action {
+    let input = ResourceInput {
+        plan: plan.digest(),
+        host: change.instance.host.clone(),
+        resource: change.instance.resource.clone(),
+        kind: change.kind.clone(),
+        provider: plan.types.get(&change.kind).map(|used| used.version.clone()).unwrap_or_default(),
+        desired: change.desired.clone(),
+        prior: change.prior.clone(),
+        fields: change.fields.iter().map(|field| field.name.clone()).collect(),
+        handler: None,
+        moved_from: change.moved_from.clone(),
+        create_first: change.create_first,
+        depends: change.depends.clone(),
+    };
+    Action {
+        kind: format!("{KIND_PREFIX}{}", change.operation),
+        target: change.instance.to_string(),
+        input: serde_json::to_value(&input).unwrap_or_default(),
+        effect: change.effect,
+        reversibility: change.reversibility,
+        wants: change.uses.iter().cloned().map(Capability).collect(),
+        idempotency_key: String::new(),
+    }
+}
