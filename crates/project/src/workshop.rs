@@ -350,7 +350,7 @@ pub fn site(
         clock: Arc::clone(&machine.clock),
         entropy: Arc::clone(&machine.entropy),
         identities: machine.identities.clone(),
-        probes: Arc::new(provider::Nothing),
+        client: Client::new(Config::default()),
         policy: rules.policy.digest(),
         journal: journal.cloned(),
     }))))

@@ -88,11 +88,12 @@ impl ProviderError {
         let detail = self.to_string();
         let problem = match self {
             Self::NotDeclared { .. } => Problem::authorization(detail),
-            Self::Failed(failure) => Problem::communication(detail).with_status(match failure.class {
-                FailureClass::Transient => 503,
-                FailureClass::Conflict => 409,
-                FailureClass::Permanent => 500,
-            }),
+            Self::Failed(failure) => match failure.class {
+                FailureClass::Transient => Problem::communication(detail).with_status(503),
+                FailureClass::Conflict => Problem::communication(detail).with_status(409),
+                // it was answered, and trying again would be answered the same
+                FailureClass::Permanent => Problem::runtime(detail),
+            },
             Self::Target { uncertain: false, .. } => Problem::communication(detail).with_status(503),
             Self::Target { .. } => Problem::communication(detail),
             Self::Stopped { transient: true, .. } => Problem::runtime(detail).with_status(503),

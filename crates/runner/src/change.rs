@@ -281,7 +281,13 @@ pub(crate) fn remove(
         Err(fault) if fault.code == FaultCode::NotFound => return Ok(Answer::Ensured { changed: false }),
         Err(fault) => return Err(fault),
     };
-    if place.name == "." || roots.iter().any(|root| root != "/" && std::path::Path::new(root) == place.path) {
+    // what is granted as a whole stays, unless something around it is granted, too
+    let (mut is_root, mut is_inside) = (false, false);
+    for root in roots.iter().map(std::path::Path::new) {
+        is_root |= root == place.path;
+        is_inside |= root != place.path && place.path.starts_with(root);
+    }
+    if place.name == "." || (is_root && !is_inside) {
         return Err(Fault::new(FaultCode::Denied, format!("{} itself is not removed", place.path.display())));
     }
     let Some(there) = look(&place)? else {

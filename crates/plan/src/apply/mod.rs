@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use model::program::{Diverged, Due, TimerPurpose};
-use model::{CloudEvent, Event, Happening, Problem, Program, RunId, Step, StepId};
+use model::{CloudEvent, EffectClass, Event, Happening, Problem, Program, RunId, Step, StepId};
 use serde_json::Value;
 
 pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
@@ -266,18 +266,30 @@ impl Apply {
         }
         let retries = self.options.max_retries.min(limits::RETRIES_MAX);
         let again = self.phase == Phase::Running && self.stopped.is_none();
+        let read = matches!(self.units[at as usize].role, Role::Check(_));
+        let uncertain = scheduled && !read && retry::may_have_happened(problem);
+        // what may have happened once must not happen twice
+        let repeatable = !uncertain || self.effect(at) != EffectClass::Once;
         if !was_record
             && again
+            && repeatable
             && retry::class(problem) == Class::Transient
             && self.units[at as usize].tries <= retries
         {
             self.pause(at, problem);
             return Ok(());
         }
-        let read = matches!(self.units[at as usize].role, Role::Check(_));
-        let uncertain = scheduled && !read && retry::may_have_happened(problem);
         self.over(at, if uncertain { State::Uncertain } else { State::Failed });
         Ok(())
+    }
+
+    /// What may be done about a unit that was interrupted.
+    fn effect(&self, at: u32) -> EffectClass {
+        match self.units[at as usize].role {
+            Role::Change(change) => self.plan.changes[change as usize].effect,
+            Role::Handler(handler) => self.plan.handlers[handler as usize].effect,
+            Role::Check(_) | Role::Junction(_) => EffectClass::Read,
+        }
     }
 
     fn pause(&mut self, at: u32, problem: &Problem) {

@@ -28,8 +28,8 @@ use crate::{Project, ProjectError, limits, text};
 
 pub use facts::{Collected, FactStore, Known, collect};
 pub use hosts::{Login, target};
-pub(crate) use perform::{Freshness, Resources};
 pub use outlook::{Outlook, outlook};
+pub(crate) use perform::{Freshness, Resources};
 pub use planning::{Made, Wanted};
 pub use program::{ApplyInput, PLAN_PROGRAM, ProjectPrograms, definition};
 pub use providers::Providers;

@@ -24,7 +24,12 @@ pub struct Outlook {
 }
 
 /// Asks policy about a plan and its changes, quotas taken as unused.
-pub fn outlook(plan: &Plan, (policy, access): (&PolicySet, &Access), actor: &Actor, now: Timestamp) -> Outlook {
+pub fn outlook(
+    plan: &Plan,
+    (policy, access): (&PolicySet, &Access),
+    actor: &Actor,
+    now: Timestamp,
+) -> Outlook {
     let program = definition(plan).program;
     let (namespace, name) = program.name.split_once('/').unwrap_or(("", &program.name));
     let facts = Facts {

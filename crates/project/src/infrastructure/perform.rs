@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use calls::ClientProbes;
 use engine::ports::{BoxFuture, Context, Failure, FailureClass, Performer};
 use host::WithSecrets;
 use model::{Action, Coded as _, Digest, Problem};
@@ -97,7 +98,7 @@ impl Performer for Changing {
                 };
             }
             if action.kind == KIND_CHECK {
-                self.test(context, &input).await
+                self.test(context, action, &input).await
             } else {
                 self.handle(context, &input).await
             }
@@ -263,13 +264,13 @@ impl Changing {
         // what depends on outputs of other changes is only known now, and gets a session of its own
         if !covers(&disclosed, &wanted) {
             let session = site.fleet.open(host, wanted).await.map_err(unreachable)?;
-            let carrier = Carrier::new(&session, &site.files, &*site.parts.probes);
+            let carrier = Carrier::new(&session, &site.files, &provider::Nothing);
             let made = provider::apply(provider, kind, &carrier, changes).await;
             session.close().await;
             return Ok(made);
         }
         let session = site.sessions.of((run, host), &site.fleet, || disclosed).await.map_err(unreachable)?;
-        let carrier = Carrier::new(&session, &site.files, &*site.parts.probes);
+        let carrier = Carrier::new(&session, &site.files, &provider::Nothing);
         let made = provider::apply(provider, kind, &carrier, changes).await;
         if session.is_closed() {
             site.sessions.lost(run, host);
@@ -286,7 +287,12 @@ impl Changing {
     }
 
     /// A test passes when what it is about is as declared.
-    async fn test(&self, context: &Context, input: &ResourceInput) -> Result<Value, Failure> {
+    async fn test(
+        &self,
+        context: &Context,
+        action: &Action,
+        input: &ResourceInput,
+    ) -> Result<Value, Failure> {
         let (provider, kind) = self.described(input).await?;
         let (desired, _) = self.revealed(context, &input.desired).await?;
         let config = step::attributes(&desired);
@@ -295,7 +301,10 @@ impl Changing {
             failed(&ProviderError::Target { why: error.to_string(), code: error.code(), uncertain: false })
         };
         let session = self.site.fleet.open(&input.host, rights).await.map_err(unreachable)?;
-        let carrier = Carrier::new(&session, &self.site.files, &*self.site.parts.probes);
+        // what policy let this action reach, and nothing else
+        let places = action.wants.iter().map(|want| want.0.as_str());
+        let probes = ClientProbes::new(self.site.parts.client.clone(), places);
+        let carrier = Carrier::new(&session, &self.site.files, &probes);
         let group = Group { provider, kind, configs: vec![config] };
         let mut seen = provider::inspect(std::slice::from_ref(&group), &carrier).await;
         session.close().await;

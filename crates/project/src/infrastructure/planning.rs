@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use model::{Diagnostic, Digest, PlanId};
+use model::{Diagnostic, Digest, PlanId, code};
 use plan::{Applied, Desired, Header, Instance, Inventory, Plan, ResourceId, Seals, Values, World};
 use provider::{Attributes, Needs};
 
@@ -62,19 +62,20 @@ impl Site {
         if wanted.destroy {
             desired = Desired::default();
         }
+        let (position, applied) = self.applied()?;
         // what is wrong is found before any host is asked
-        let found = plan::check(&desired, &configuration.inventory, providers.schemas());
+        let mut found = unknown(&desired, &applied, &wanted.focus);
+        found.extend(plan::check(&desired, &configuration.inventory, providers.schemas()));
         if !found.is_empty() {
             return Err(bad(found));
         }
-        let (position, applied) = self.applied()?;
         let sights = sights(&desired, &configuration.inventory, &applied, &wanted.focus);
         let looking = Looking {
             providers,
             fleet: &self.fleet,
             secrets: &*secrets,
             files: &self.files,
-            probes: &*self.parts.probes,
+            probes: &provider::Nothing,
             seals: Seals { secrets: &seals, key },
         };
         let mut world = World::new(configuration.inventory.clone(), key.clone());
@@ -131,6 +132,31 @@ impl Site {
             }
         }
     }
+}
+
+/// Names in a focus that stand for nothing.
+fn unknown(
+    desired: &Desired,
+    applied: &HashMap<Instance, Applied>,
+    focus: &[ResourceId],
+) -> Vec<Diagnostic> {
+    let names: BTreeSet<&ResourceId> = desired
+        .resources
+        .iter()
+        .map(|resource| &resource.id)
+        .chain(applied.keys().map(|instance| &instance.resource))
+        .collect();
+    let missing = focus.iter().filter(|id| !names.contains(id));
+    missing
+        .map(|id| {
+            let message = format!("there is no resource `{id}`");
+            let mut found =
+                Diagnostic::error(code::plan::UNKNOWN_NAME, message, model::Location::default());
+            let near = plan::nearest(id.as_str(), names.iter().map(|name| name.as_str()));
+            found.hint = near.map(|near| format!("did you mean `{near}`?"));
+            found
+        })
+        .collect()
 }
 
 /// The resources that a focus means: those, and what they depend on, however indirectly.

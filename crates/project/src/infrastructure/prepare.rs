@@ -36,7 +36,7 @@ pub(super) async fn prepare(
     providers: &Providers,
     (secrets, key): (&dyn Secrets, &SealingKey),
 ) -> Result<Prepared, Vec<Diagnostic>> {
-    let mut found = requirements(config, providers);
+    let mut found = Vec::new();
     let mut desired = config.desired.clone();
     let mut digests = BTreeMap::new();
     for resource in &mut desired.resources {
@@ -93,38 +93,6 @@ fn file(root: &Path, path: &str, wanted: FileUse) -> Result<ProjectFile, String>
     Ok(ProjectFile::streamed(path, sha256, bytes))
 }
 
-/// The versions that the configuration asks for.
-fn requirements(config: &config::Project, providers: &Providers) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let at = || model::Location { path: "/workspace/providers".to_owned(), ..model::Location::default() };
-    for (name, wanted) in &config.providers {
-        let Some(version) = providers.version(name) else {
-            let mut finding =
-                Diagnostic::error(code::plan::UNKNOWN_NAME, format!("there is no provider `{name}`"), at());
-            let near = plan::nearest(name, providers.names());
-            finding.hint = near.map(|near| format!("did you mean `{near}`?"));
-            found.push(finding);
-            continue;
-        };
-        if wanted.is_empty() || wanted == "latest" {
-            continue;
-        }
-        let fits = semver::VersionReq::parse(wanted)
-            .map_err(|error| format!("`{wanted}` is not a version requirement: {error}"))
-            .and_then(|wanted| {
-                let version = semver::Version::parse(version).map_err(|error| error.to_string())?;
-                Ok(wanted.matches(&version))
-            });
-        let message = match fits {
-            Ok(true) => continue,
-            Ok(false) => format!("provider `{name}` has version {version}, and {wanted} is asked for"),
-            Err(why) => format!("provider `{name}`: {why}"),
-        };
-        found.push(Diagnostic::error(code::plan::BAD_RESOURCE, message, at()));
-    }
-    found
-}
-
 /// Where a secret is first used.
 fn secret_place(config: &config::Project, name: &str) -> model::Location {
     for resource in &config.desired.resources {
@@ -143,13 +111,15 @@ fn secret_place(config: &config::Project, name: &str) -> model::Location {
 async fn validate(desired: &Desired, providers: &Providers, found: &mut Vec<Diagnostic>) {
     let kinds: BTreeSet<&TypeName> = desired.resources.iter().map(|resource| &resource.kind).collect();
     for kind in kinds {
+        let Some((_, described)) = providers.find(kind) else { continue };
         let of_kind: Vec<_> = desired.resources.iter().filter(|resource| resource.kind == *kind).collect();
         for portion in of_kind.chunks(provider::limits::RESOURCES_MAX) {
             let configs: Vec<Attributes> = portion
                 .iter()
                 .map(|resource| {
                     let attributes = resource.attributes.iter();
-                    attributes.map(|(name, one)| (name.to_string(), Value::clone(&one.value))).collect()
+                    let declared = attributes.map(|(name, one)| (name.to_string(), Value::clone(&one.value)));
+                    described.complete(declared.collect())
                 })
                 .collect();
             let findings = providers.validate(kind, &configs).await;

@@ -1,19 +1,14 @@
-//! The providers that a project can use: those that are shipped, each loaded once and without any import.
+//! The providers at work: those that are shipped and the project's own, each loaded once and without any import.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Coded as _, Digest};
+use model::Coded as _;
 use plan::{Schemas, TypeName};
-use provider::{Description, Provider, ProviderError, TypeDescription};
-use sandbox::{SHIPPED, Sandbox};
+use provider::{Provider, TypeDescription};
+use sandbox::Sandbox;
 
-use crate::{ProjectError, StateDir};
-
-struct Loaded {
-    provider: Arc<dyn Provider>,
-    description: Description,
-}
+use crate::providers::{self as available, Loaded};
+use crate::{Project, ProjectError, StateDir};
 
 /// Every provider by its name.
 pub struct Providers {
@@ -30,53 +25,42 @@ impl std::fmt::Debug for Providers {
 }
 
 impl Providers {
-    /// Loads the shipped providers. Compiling them takes seconds the first time; what came of it is kept in the environment's
-    /// cache. Blocks, and reads the providers' schemas, so it is called where blocking is allowed.
+    /// Loads every provider there is, of each the newest version that meets what is asked for by its name. Compiling them takes
+    /// seconds the first time; what came of it is kept in the environment's cache.
     ///
     /// # Errors
-    /// The sandbox cannot be set up, or a provider is damaged.
-    pub async fn load(state: &StateDir) -> Result<Self, ProjectError> {
+    /// The sandbox cannot be set up, a provider is damaged, or none meets what is asked for.
+    pub async fn load(
+        project: &Project,
+        state: &StateDir,
+        wanted: &BTreeMap<String, String>,
+    ) -> Result<Self, ProjectError> {
         let sandbox = Sandbox::new(sandbox::Config {
             cache_dir: Some(state.cache().join("wasm")),
             ..sandbox::Config::default()
         })?;
+        let all = available::known(Some(project))?;
+        let names: BTreeSet<&str> =
+            all.iter().map(|known| known.name.as_str()).chain(wanted.keys().map(String::as_str)).collect();
         let mut providers =
             Self { loaded: BTreeMap::new(), types: BTreeMap::new(), schemas: Schemas::default() };
-        for shipped in SHIPPED {
-            let digest = Digest::of(shipped.component);
-            let module = sandbox.load_provider(shipped.name, shipped.component, digest)?;
-            providers.add(shipped.name, Arc::new(module), &digest).await.map_err(Box::new)?;
+        for name in names {
+            let asked = wanted.get(name).map_or("", String::as_str);
+            providers.add(name, available::choose(&all, name, asked)?.load(&sandbox).await?);
         }
         Ok(providers)
     }
 
-    async fn add(
-        &mut self,
-        name: &str,
-        provider: Arc<dyn Provider>,
-        digest: &Digest,
-    ) -> Result<(), ProviderError> {
-        let description = Description::parse(name, &provider.schema().await?)?;
-        description.add_to(&mut self.schemas, digest);
-        self.types.extend(description.types.keys().map(|kind| (kind.clone(), name.to_owned())));
-        self.loaded.insert(name.to_owned(), Loaded { provider, description });
-        Ok(())
+    fn add(&mut self, name: &str, loaded: Loaded) {
+        loaded.description.add_to(&mut self.schemas, &loaded.digest);
+        self.types.extend(loaded.description.types.keys().map(|kind| (kind.clone(), name.to_owned())));
+        self.loaded.insert(name.to_owned(), loaded);
     }
 
     /// Who provides a type, and what it is like.
     pub fn find(&self, kind: &TypeName) -> Option<(&dyn Provider, &TypeDescription)> {
         let loaded = self.loaded.get(self.types.get(kind)?)?;
-        Some((&*loaded.provider, loaded.description.types.get(kind)?))
-    }
-
-    /// The version of a provider.
-    pub fn version(&self, name: &str) -> Option<&str> {
-        self.loaded.get(name).map(|loaded| loaded.description.version.as_str())
-    }
-
-    /// The names of the providers.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.loaded.keys().map(String::as_str)
+        Some((&loaded.module, loaded.description.types.get(kind)?))
     }
 
     /// The schemas that plans are made with.

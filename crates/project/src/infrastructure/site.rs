@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use calls::Client;
 use engine::ports::{Clock, Entropy};
 use host::PlacedSecrets;
 use model::Digest;
 use plan::{Plan, SealingKey};
-use provider::Probes;
 use store::SqliteJournal;
 use tokio::sync::OnceCell;
 
@@ -33,8 +33,8 @@ pub struct SiteParts {
     pub entropy: Arc<dyn Entropy>,
     /// Where the keys for encrypted secrets are.
     pub identities: Identities,
-    /// Carries out probes.
-    pub probes: Arc<dyn Probes>,
+    /// Sends probes.
+    pub client: Client,
     /// Digest of the policy in force.
     pub policy: Digest,
     /// What was applied is a view of it; where there is none, nothing was.
@@ -49,6 +49,8 @@ pub struct Site {
     providers: OnceCell<Providers>,
     key: OnceCell<SealingKey>,
     secrets: Mutex<Option<Arc<PlacedSecrets>>>,
+    /// The versions of providers that the configuration asks for.
+    wanted: Mutex<BTreeMap<String, String>>,
     /// Plans by digest, as long as somebody may need them.
     plans: Mutex<HashMap<Digest, Arc<Plan>>>,
     /// When a plan was made here.
@@ -74,18 +76,23 @@ impl Site {
             providers: OnceCell::new(),
             key: OnceCell::new(),
             secrets: Mutex::default(),
+            wanted: Mutex::default(),
             plans: Mutex::default(),
             made: Mutex::default(),
             sessions: super::sessions::Sessions::default(),
         }
     }
 
-    /// The providers, loaded once.
+    /// The providers, loaded once: of each the newest that the configuration asks for.
     ///
     /// # Errors
-    /// The sandbox cannot be set up.
+    /// A provider cannot be used, or none has the version that is asked for.
     pub async fn providers(&self) -> Result<&Providers, ProjectError> {
-        self.providers.get_or_try_init(|| Providers::load(&self.parts.place.state)).await
+        let load = || async {
+            let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Providers::load(&self.parts.project, &self.parts.place.state, &wanted).await
+        };
+        self.providers.get_or_try_init(load).await
     }
 
     pub(super) async fn key(&self) -> Result<&SealingKey, ProjectError> {
@@ -111,6 +118,7 @@ impl Site {
         let identity = self.parts.identities.of(&self.parts.place);
         let secrets = super::secrets(&config, &self.parts.place, identity);
         *self.secrets.lock().unwrap_or_else(PoisonError::into_inner) = Some(secrets);
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.providers);
         self.fleet.set(config.hosts.clone());
         Ok(config)
     }
