@@ -82,6 +82,11 @@ pub struct AttributeSchema {
 }
 
 impl AttributeSchema {
+    /// Whether two values mean the same for this attribute.
+    pub fn same(&self, a: &Value, b: &Value) -> bool {
+        same(&self.normalisers, a, b)
+    }
+
     /// An optional, plain attribute that the configuration owns.
     pub fn new(kind: AttributeType) -> Self {
         Self {

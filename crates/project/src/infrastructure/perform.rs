@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calls::ClientProbes;
-use engine::ports::{BoxFuture, Context, Failure, FailureClass, Performer};
+use engine::ports::{BoxFuture, Checked, Context, Failure, FailureClass, Performer};
 use host::WithSecrets;
-use model::{Action, Coded as _, Digest, Problem};
+use model::{Action, Coded as _, Problem};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
 use plan::{Held, Name, Operation, Plan, Seals, Term, Values};
 use provider::exchange::Change;
@@ -30,6 +30,23 @@ impl Resources {
     }
 }
 
+impl Resources {
+    /// The context with the secrets that the configuration declares.
+    fn with_secrets(&self, context: &Context, action: &Action) -> Result<Context, Failure> {
+        let input = input(action)?;
+        let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
+        // a process that did not make the plan has not read the configuration yet
+        if self.site.secrets().is_none() {
+            let read = self.site.configuration(&plan.variables);
+            read.map_err(|error| {
+                permanent(Problem::configuration(error.to_string()).with_code(error.code()))
+            })?;
+        }
+        let secrets = self.site.secrets().ok_or_else(|| broken("the configuration was not read"))?;
+        Ok(Context { secrets, ..context.clone() })
+    }
+}
+
 impl Performer for Resources {
     fn perform<'a>(
         &'a self,
@@ -37,18 +54,17 @@ impl Performer for Resources {
         action: &'a Action,
     ) -> BoxFuture<'a, Result<Value, Failure>> {
         Box::pin(async move {
-            let input = input(action)?;
-            let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
-            // a process that did not make the plan has not read the configuration yet
-            if self.site.secrets().is_none() {
-                let read = self.site.configuration(&plan.variables);
-                read.map_err(|error| {
-                    permanent(Problem::configuration(error.to_string()).with_code(error.code()))
-                })?;
-            }
-            let secrets = self.site.secrets().ok_or_else(|| broken("the configuration was not read"))?;
-            let context = Context { secrets, ..context.clone() };
+            let context = self.with_secrets(context, action)?;
             self.changing.perform(&context, action).await
+        })
+    }
+
+    fn check<'a>(&'a self, context: &'a Context, action: &'a Action) -> BoxFuture<'a, Checked> {
+        Box::pin(async move {
+            match self.with_secrets(context, action) {
+                Ok(context) => self.changing.check(&context, action).await,
+                Err(_) => Checked::Unknown,
+            }
         })
     }
 }
@@ -64,11 +80,11 @@ struct Changing {
     batches: Arc<Batches>,
 }
 
-fn permanent(problem: Problem) -> Failure {
+pub(super) fn permanent(problem: Problem) -> Failure {
     Failure { problem, class: FailureClass::Permanent, maybe_happened: false }
 }
 
-fn broken(detail: impl Into<String>) -> Failure {
+pub(super) fn broken(detail: impl Into<String>) -> Failure {
     permanent(Problem::runtime(detail.into()))
 }
 
@@ -86,24 +102,29 @@ impl Performer for Changing {
     ) -> BoxFuture<'a, Result<Value, Failure>> {
         Box::pin(async move {
             let input = input(action)?;
-            let operation = action.kind.strip_prefix(KIND_PREFIX).unwrap_or_default();
-            if action.kind != KIND_CHECK && action.kind != KIND_HANDLE {
-                let operation: Operation = serde_json::from_value(Value::from(operation))
-                    .map_err(|_| broken(format!("{} is not an operation of resources", action.kind)))?;
-                return match operation {
+            match action.kind.as_str() {
+                KIND_CHECK => self.test(context, action, &input).await,
+                KIND_HANDLE => self.handle(context, &input).await,
+                _ => match operation(action)? {
                     // the record of it is the step itself
                     Operation::Move | Operation::Forget => Ok(json!({"changed": true})),
                     Operation::Blocked => Err(broken("it is blocked")),
-                    _ => self.change(context, &input, operation).await,
-                };
-            }
-            if action.kind == KIND_CHECK {
-                self.test(context, action, &input).await
-            } else {
-                self.handle(context, &input).await
+                    operation => self.change(context, &input, operation).await,
+                },
             }
         })
     }
+
+    /// Whether what was interrupted happened: whether the resource is as it was to be.
+    fn check<'a>(&'a self, context: &'a Context, action: &'a Action) -> BoxFuture<'a, Checked> {
+        Box::pin(async move { self.happened(context, action).await.unwrap_or(Checked::Unknown) })
+    }
+}
+
+fn operation(action: &Action) -> Result<Operation, Failure> {
+    let word = action.kind.strip_prefix(KIND_PREFIX).unwrap_or_default();
+    serde_json::from_value(Value::from(word))
+        .map_err(|_| broken(format!("{} is not an operation of resources", action.kind)))
 }
 
 impl Changing {
@@ -201,20 +222,57 @@ impl Changing {
         if matches!(operation, Operation::Delete | Operation::Dispose) {
             return Ok(json!({ "changed": changed }));
         }
+        self.output(input, kind, (&seals, attributes), changed).await
+    }
+
+    /// What the journal keeps of a change that was made: nothing that is secret.
+    async fn output(
+        &self,
+        input: &ResourceInput,
+        kind: &TypeDescription,
+        (seals, mut attributes): (&BTreeMap<String, plan::Seal>, provider::Attributes),
+        changed: bool,
+    ) -> Result<Value, Failure> {
         let key = self.site.key().await.map_err(|error| broken(error.to_string()))?;
-        let seals = Seals { secrets: &seals, key };
+        let seals = Seals { secrets: seals, key };
         let sensitive =
             |name: &Name| kind.schema.attributes.get(name).is_some_and(|attribute| attribute.sensitive);
         let applied: BTreeMap<&Name, Held> =
             input.desired.iter().map(|(name, value)| (name, seals.applied(value, sensitive(name)))).collect();
         attributes.retain(|name, _| {
             let name = name.parse::<Name>();
-            // what is secret stays where it is
             name.is_ok_and(|name| {
                 !sensitive(&name) && !matches!(applied.get(&name), Some(Held::Secret { .. }))
             })
         });
         Ok(json!({ "changed": changed, "attributes": attributes, "applied": applied }))
+    }
+
+    /// What a change that was interrupted came to; nothing when that cannot be told.
+    async fn happened(&self, context: &Context, action: &Action) -> Option<Checked> {
+        let (input, operation) = (input(action).ok()?, operation(action).ok()?);
+        let (_, kind) = self.described(&input).await.ok()?;
+        let (desired, seals) = self.revealed(context, &input.desired).await.ok()?;
+        let gone = matches!(operation, Operation::Delete | Operation::Dispose);
+        let config = if gone { known(&input.prior) } else { step::attributes(&desired) };
+        let seen = self.look(action, &input, config.clone()).await.ok()?;
+        Some(match (seen, gone) {
+            (Inspected::Absent, true) => Checked::Happened(json!({ "changed": true })),
+            (Inspected::Absent, false) | (Inspected::Present(_), true) => Checked::NotHappened,
+            (Inspected::Present(found), false) => {
+                let as_declared = |(name, wanted): (&String, &Value)| {
+                    let attribute = kind.schema.attributes.get(name.as_str());
+                    found
+                        .get(name)
+                        .is_none_or(|found| attribute.is_none_or(|attribute| attribute.same(found, wanted)))
+                };
+                if !config.iter().all(as_declared) {
+                    return Some(Checked::NotHappened);
+                }
+                Checked::Happened(self.output(&input, kind, (&seals, found), true).await.ok()?)
+            }
+            (Inspected::Unreadable(_), _) => Checked::Unknown,
+        })
     }
 
     /// Makes one change, together with others of its type on its host.
@@ -250,29 +308,24 @@ impl Changing {
             self.site.plan_of(&input.plan).ok_or_else(|| stopped("the plan is not known".to_owned()))?;
         let providers = self.site.providers().await.map_err(|error| stopped(error.to_string()))?;
         let (provider, kind) = providers.find(&input.kind).ok_or_else(|| stopped("it is gone".to_owned()))?;
-        let disclosed = self.rights(&plan, &input.host).await;
         let mut wanted = Rights::default();
         for change in &changes {
             wanted.add(provider::needs_of(kind, change).changing());
         }
-        let unreachable = |error: remote::RemoteError| ProviderError::Target {
-            why: error.to_string(),
-            code: error.code(),
-            uncertain: false,
-        };
         let (site, host) = (&self.site, &input.host);
+        let shared = site.sessions.of((run, host), &site.fleet, self.rights(&plan, host)).await;
+        let shared = shared.map_err(|error| unreachable(&error))?;
         // what depends on outputs of other changes is only known now, and gets a session of its own
-        if !covers(&disclosed, &wanted) {
-            let session = site.fleet.open(host, wanted).await.map_err(unreachable)?;
+        if !covers(&shared.rights, &wanted) {
+            let session = site.fleet.open(host, wanted).await.map_err(|error| unreachable(&error))?;
             let carrier = Carrier::new(&session, &site.files, &provider::Nothing);
             let made = provider::apply(provider, kind, &carrier, changes).await;
             session.close().await;
             return Ok(made);
         }
-        let session = site.sessions.of((run, host), &site.fleet, || disclosed).await.map_err(unreachable)?;
-        let carrier = Carrier::new(&session, &site.files, &provider::Nothing);
+        let carrier = Carrier::new(&shared.session, &site.files, &provider::Nothing);
         let made = provider::apply(provider, kind, &carrier, changes).await;
-        if session.is_closed() {
+        if shared.session.is_closed() {
             site.sessions.lost(run, host);
         }
         Ok(made)
@@ -293,14 +346,25 @@ impl Changing {
         action: &Action,
         input: &ResourceInput,
     ) -> Result<Value, Failure> {
-        let (provider, kind) = self.described(input).await?;
         let (desired, _) = self.revealed(context, &input.desired).await?;
-        let config = step::attributes(&desired);
+        match self.look(action, input, step::attributes(&desired)).await? {
+            Inspected::Present(_) => Ok(json!({ "changed": false })),
+            Inspected::Unreadable(error) => Err(failed(&error)),
+            Inspected::Absent => Err(broken("what is tested is not there")),
+        }
+    }
+
+    /// Looks at one resource, by a session that can do nothing else.
+    async fn look(
+        &self,
+        action: &Action,
+        input: &ResourceInput,
+        config: provider::Attributes,
+    ) -> Result<Inspected, Failure> {
+        let (provider, kind) = self.described(input).await?;
         let rights = Needs::of(kind, &kind.complete(config.clone())).looking();
-        let unreachable = |error: remote::RemoteError| {
-            failed(&ProviderError::Target { why: error.to_string(), code: error.code(), uncertain: false })
-        };
-        let session = self.site.fleet.open(&input.host, rights).await.map_err(unreachable)?;
+        let session = self.site.fleet.open(&input.host, rights).await;
+        let session = session.map_err(|error| failed(&unreachable(&error)))?;
         // what policy let this action reach, and nothing else
         let places = action.wants.iter().map(|want| want.0.as_str());
         let probes = ClientProbes::new(self.site.parts.client.clone(), places);
@@ -308,12 +372,12 @@ impl Changing {
         let group = Group { provider, kind, configs: vec![config] };
         let mut seen = provider::inspect(std::slice::from_ref(&group), &carrier).await;
         session.close().await;
-        match seen.pop().and_then(|mut all| all.pop()) {
-            Some(Inspected::Present(_)) => Ok(json!({ "changed": false })),
-            Some(Inspected::Unreadable(error)) => Err(failed(&error)),
-            Some(Inspected::Absent) | None => Err(broken("what is tested is not there")),
-        }
+        seen.pop().and_then(|mut all| all.pop()).ok_or_else(|| broken("nothing was looked at"))
     }
+}
+
+fn unreachable(error: &remote::RemoteError) -> ProviderError {
+    ProviderError::Target { why: error.to_string(), code: error.code(), uncertain: false }
 }
 
 /// What is known of what was there.
@@ -331,77 +395,4 @@ fn known(prior: &BTreeMap<Name, Term>) -> provider::Attributes {
 
 fn covers(all: &Rights, wanted: &Rights) -> bool {
     wanted.exec.is_subset(&all.exec) && wanted.read.is_subset(&all.read) && wanted.write.is_subset(&all.write)
-}
-
-/// Performs `plan.check`: plans again and compares.
-pub(crate) struct Freshness {
-    site: Arc<Site>,
-}
-
-impl Freshness {
-    pub(crate) fn new(site: Arc<Site>) -> Self {
-        Self { site }
-    }
-}
-
-impl Performer for Freshness {
-    fn perform<'a>(
-        &'a self,
-        context: &'a Context,
-        action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
-        Box::pin(async move {
-            let input: plan::apply::FreshnessInput = serde_json::from_value(action.input.clone())
-                .map_err(|error| broken(format!("the input cannot be read: {error}")))?;
-            self.alone(context, &input.plan)?;
-            let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
-            // an undo brings back what was there, whatever the configuration says
-            if plan.parent.is_some() || self.site.is_new(&input.plan) {
-                return Ok(json!({ "fresh": true }));
-            }
-            let wanted = super::Wanted {
-                variables: plan.variables.clone(),
-                focus: plan.focus.clone(),
-                destroy: plan.destroy,
-            };
-            let now = self.site.plan(&wanted).await.map_err(|error| {
-                permanent(Problem::configuration(error.to_string()).with_code(error.code()))
-            })?;
-            plan.check_fresh(plan::Now { fresh: &now.plan, used: None }).map_err(|stale| {
-                permanent(Problem::configuration(stale.to_string()).with_status(409).with_code(stale.code()))
-            })?;
-            Ok(json!({ "fresh": true }))
-        })
-    }
-}
-
-impl Freshness {
-    /// One plan at a time: whichever run of the environment started first goes on, and the journal says which that is.
-    fn alone(&self, context: &Context, plan: &Digest) -> Result<(), Failure> {
-        let Some(journal) = &self.site.parts.journal else { return Ok(()) };
-        let filter = store::RunFilter {
-            status: store::RunStatus::ALL.into_iter().filter(|status| !status.is_ended()).collect(),
-            kind: Some(super::PLAN_PROGRAM.to_owned()),
-            ..store::RunFilter::default()
-        };
-        let rows = journal.runs(&filter, 100).map_err(|error| broken(error.to_string()))?.items;
-        let since = |row: &store::RunRow| row.started_at.map(|at| (at, row.run));
-        let mine = rows.iter().find(|row| row.run == context.run).and_then(since);
-        let first =
-            rows.iter().filter(|row| row.run != context.run).filter_map(|row| since(row).map(|at| (at, row)));
-        let held = first.filter(|(at, _)| mine.is_none_or(|mine| *at < mine)).min_by_key(|(at, _)| *at);
-        let Some(((at, _), row)) = held else { return Ok(()) };
-        let age = self.site.parts.clock.now().duration_since(at).as_secs().max(0);
-        let detail = format!(
-            "{} is being applied by {} since {age} s, and one plan is applied at a time; `aedile runs show {}` says how far \
-             it is, `aedile runs cancel {}` ends it (this one is {})",
-            row.name,
-            row.requester,
-            row.run,
-            row.run,
-            plan.short()
-        );
-        let problem = Problem::communication(detail).with_status(503).with_code(model::code::plan::HELD);
-        Err(Failure { problem, class: FailureClass::Transient, maybe_happened: false })
-    }
 }

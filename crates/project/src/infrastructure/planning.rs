@@ -135,11 +135,7 @@ impl Site {
 }
 
 /// Names in a focus that stand for nothing.
-fn unknown(
-    desired: &Desired,
-    applied: &HashMap<Instance, Applied>,
-    focus: &[ResourceId],
-) -> Vec<Diagnostic> {
+fn unknown(desired: &Desired, applied: &HashMap<Instance, Applied>, focus: &[ResourceId]) -> Vec<Diagnostic> {
     let names: BTreeSet<&ResourceId> = desired
         .resources
         .iter()
@@ -150,8 +146,7 @@ fn unknown(
     missing
         .map(|id| {
             let message = format!("there is no resource `{id}`");
-            let mut found =
-                Diagnostic::error(code::plan::UNKNOWN_NAME, message, model::Location::default());
+            let mut found = Diagnostic::error(code::plan::UNKNOWN_NAME, message, model::Location::default());
             let near = plan::nearest(id.as_str(), names.iter().map(|name| name.as_str()));
             found.hint = near.map(|near| format!("did you mean `{near}`?"));
             found

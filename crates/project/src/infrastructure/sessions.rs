@@ -14,7 +14,13 @@ use tokio::sync::OnceCell;
 use super::fleet::Fleet;
 use crate::limits;
 
-type Cell = Arc<OnceCell<Arc<Session>>>;
+/// A session and what it may do.
+pub(super) struct Shared {
+    pub(super) session: Session,
+    pub(super) rights: Rights,
+}
+
+type Cell = Arc<OnceCell<Arc<Shared>>>;
 
 #[derive(Default)]
 pub(super) struct Sessions {
@@ -27,8 +33,8 @@ impl Sessions {
         &self,
         (run, host): (RunId, &Host),
         fleet: &Fleet,
-        rights: impl FnOnce() -> Rights,
-    ) -> Result<Arc<Session>, RemoteError> {
+        rights: impl Future<Output = Rights>,
+    ) -> Result<Arc<Shared>, RemoteError> {
         let cell = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             // runs end without telling, and a session that nobody uses costs its host a process
@@ -37,7 +43,12 @@ impl Sessions {
             entry.1 = Instant::now();
             Arc::clone(&entry.0)
         };
-        cell.get_or_try_init(|| async { fleet.open(host, rights()).await.map(Arc::new) }).await.cloned()
+        let open = || async {
+            let rights = rights.await;
+            let session = fleet.open(host, rights.clone()).await?;
+            Ok(Arc::new(Shared { session, rights }))
+        };
+        cell.get_or_try_init(open).await.cloned()
     }
 
     /// Forgets a session that is lost; the next change opens another one.
