@@ -1,8 +1,8 @@
 //! The transcripts in the README and the guides: typed again with the real program, and compared.
 //!
 //! A transcript is a fenced block of the kind `console`. Lines that begin with `$ ` are typed, the others are what the terminal
-//! showed, both streams as they come. All transcripts of a document are one session, in a directory of its own: a copy of the
-//! example that a comment before the first of them names (`<!-- in examples/release -->`), else an empty one.
+//! showed, both streams as they come. Transcripts are one session, in a directory of its own: a copy of the example that a
+//! comment before them names (`<!-- in examples/release -->`), else an empty one. The next such comment begins another session.
 //!
 //! What differs from time to time and from machine to machine (ids, times, digests) is compared by form; ids that are
 //! typed are replaced by those of this session. `UPDATE_DOCS=1` writes down what was shown instead of comparing it.
@@ -20,9 +20,11 @@ use regex::Regex;
 
 /// What is compared by form: a pattern and the word for it.
 const FORMS: &[(&str, &str)] = &[
-    (r"\b(run|apr|evt|ckp)_[0-9a-hjkmnp-tv-z]{26}\b", "${1}_ID"),
+    (r"\b(run|apr|evt|ckp|plan)_[0-9a-hjkmnp-tv-z]{26}\b", "${1}_ID"),
     (r"\b[0-9a-f]{32}\b", "ENGINE"),
     (r"sha256:[0-9a-f]{64}", "DIGEST"),
+    (r"\([0-9a-f]{12}\)|from [0-9a-f]{12} to [0-9a-f]{12}", "SHORT"),
+    (r"engine_[0-9a-f]+", "ENGINE"),
     (r"[A-Za-z0-9+/]{43,}={0,2}", "BASE64"),
     (r"\+[0-9a-f]{8}\+", "+KEY+"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "MOMENT"),
@@ -39,7 +41,7 @@ const FORMS: &[(&str, &str)] = &[
 const LIMIT_SECONDS: &str = "60";
 
 static ID: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\b(run|apr|evt|ckp)_[0-9a-hjkmnp-tv-z]{26}\b").unwrap());
+    LazyLock::new(|| Regex::new(r"\b(run|apr|evt|ckp|plan)_[0-9a-hjkmnp-tv-z]{26}\b").unwrap());
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -106,6 +108,9 @@ fn typed_again(document: &str, wrong: &mut Vec<String>) -> String {
         let (block, after) = after.split_once("```").expect("a fence is closed");
         out.push_str(before);
         out.push_str("```console\n");
+        if !std::ptr::eq(rest, document) && before.contains("<!-- in ") {
+            session = Session::new(before);
+        }
         for entry in prompt.split(block).skip(1) {
             let (line, shown) = entry.split_once('\n').unwrap_or((entry, ""));
             let shown = shown.trim_end();
@@ -125,9 +130,20 @@ fn typed_again(document: &str, wrong: &mut Vec<String>) -> String {
     out
 }
 
+/// The program brings the runner that is beside it.
+fn build_the_runner() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--offline", "-p", "runner", "--bin", "aedile-runner"])
+        .status()
+        .unwrap();
+    assert!(built.success());
+}
+
 #[test]
 fn what_the_documents_show_is_what_happens() {
     let guides = fs_err::read_dir(root().join("docs/guides")).unwrap().map(|entry| entry.unwrap().path());
+    build_the_runner();
     let mut wrong = Vec::new();
     for path in guides.chain([root().join("README.md")]) {
         let document = fs_err::read_to_string(&path).unwrap();

@@ -65,9 +65,11 @@ impl Seals<'_> {
     ) -> Held {
         let refers = desired.filter(|desired| has_secret(desired));
         let Some(desired) = refers else {
-            return match sensitive {
-                true => Held::Secret { reference: None, seal: Some(self.key.seal(&found)) },
-                false => Held::plain(found),
+            let seal = || Some(self.key.seal(&found));
+            return if sensitive {
+                Held::Secret { reference: None, seal: seal() }
+            } else {
+                Held::plain(found)
             };
         };
         let seal = if filled == Some(&found) { self.of(desired) } else { Some(self.key.seal(&found)) };

@@ -76,13 +76,20 @@ impl Decision {
         self.quotas.iter().min_by_key(|quota| (!quota.exceeded, quota.remaining))
     }
 
+    /// The kind that was judged.
+    fn kind(&self) -> &str {
+        match self.document.pointer("/action/kind").and_then(Value::as_str) {
+            Some(kind) => kind,
+            None if self.document.get("plan").is_some() => crate::PLAN_KIND,
+            None => crate::RUN_KIND,
+        }
+    }
+
     /// The decision as `--json` and events for others show it.
     pub fn record(&self) -> DecisionRecord<'_> {
         let allowed = matches!(self.judgement.verdict, Verdict::Allow);
         DecisionRecord {
-            capability: self.document.pointer("/action/kind").and_then(Value::as_str).unwrap_or(
-                if self.document.get("plan").is_some() { crate::PLAN_KIND } else { crate::RUN_KIND },
-            ),
+            capability: self.kind(),
             verdict: self.judgement.verdict.as_str(),
             decision: Ruling { allowed, reason: if allowed { None } else { self.cause.map(Cause::as_str) } },
             quota: self.tightest_quota().map(|quota| QuotaRecord {

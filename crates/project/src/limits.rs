@@ -7,7 +7,7 @@ pub const OUTLOOK_REASONS_MAX: usize = 10;
 /// Plans kept in memory.
 pub const PLANS_MAX: usize = 64;
 /// A plan that was made here so short a time ago is taken for fresh without another look.
-pub const PLAN_IS_NEW: std::time::Duration = std::time::Duration::from_secs(60);
+pub const PLAN_IS_NEW: std::time::Duration = std::time::Duration::from_mins(1);
 /// A session of a run with a host that nobody used for so long is ended.
 pub const SESSION_IDLE: std::time::Duration = std::time::Duration::from_mins(5);
 /// How long changes of one kind on one host are collected, to be made together.

@@ -158,7 +158,7 @@ fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Repor
 fn confirmed(ui: &mut Ui, plan: &Plan) -> Result<bool, Report> {
     let hosts = count(plan.reach.hosts.len(), "host");
     ui.complain(format_args!("\n{DIM}{}{DIM:#}", plan.digest()));
-    ui.ask(format_args!("{STRONG}Apply this to {hosts}?{STRONG:#} Type {COMMAND}yes{COMMAND:#}: "));
+    ui.prompt(&format!("{STRONG}Apply this to {hosts}?{STRONG:#} Type {COMMAND}yes{COMMAND:#}:"));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|error| {
         Report::new(code::general::UNREADABLE, "the answer cannot be read").caused_by(error.to_string())

@@ -105,16 +105,18 @@ pub(super) fn plan_json(plan: &Plan) -> Value {
     json!({ "digest": plan.digest(), "plan": plan.document() })
 }
 
-/// Shows a plan to people.
-pub(super) fn show(ui: &mut Ui, plan: &Plan) {
+/// Shows a plan, or changes of one, to people.
+pub(super) fn show(ui: &mut Ui, plan: impl std::fmt::Display) {
     for line in plan.to_string().lines() {
         let mark = line.trim_start().split(' ').next().unwrap_or_default();
         let style = match mark {
-            "+" | ">" if line.starts_with("  ") => Some(GOOD),
+            "+" | ">" => Some(GOOD),
             "~" | "-/+" | "*" => Some(WARN),
             "-" | "x" | "!" => Some(BAD),
             _ => None,
         };
+        // the lines of a change begin with its mark within the first four columns
+        let style = style.filter(|_| !line.starts_with("    "));
         let line = plain(line);
         match style {
             Some(style) => ui.answer(format_args!("{style}{line}{style:#}")),
@@ -152,7 +154,7 @@ pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> 
     if blocked == 0 && !ui.json && !args.dot && !plan.is_empty() {
         match &args.out {
             Some(file) => {
-                ui.next(format_args!("aedile apply {}", file.display()), "applies exactly this plan")
+                ui.next(format_args!("aedile apply {}", file.display()), "applies exactly this plan");
             }
             None if args.show.is_none() => ui.next("aedile apply", "plans again, asks, and applies"),
             None => {}
@@ -193,7 +195,7 @@ pub(super) fn drift(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -
         ui.answer_json(&json!({ "drifted": drifted, "unknown": unknown, "resources": known }));
     } else {
         for change in drifted.iter().chain(&unknown) {
-            ui.answer(plain(change.to_string().trim_end()));
+            show(ui, change);
         }
         let words = match (drifted.len(), unknown.len()) {
             (0, 0) => format!("{GOOD}no drift{GOOD:#}: {known} resources were looked at"),

@@ -24,17 +24,18 @@ pub(super) fn resources(ui: &mut Ui, world: &World, here: &Here, command: &Resou
         ResourcesCommand::List => list(ui, world, &rows),
         ResourcesCommand::Show { resource } => show(ui, find(&rows, resource)?),
     }
+    Ok(0)
 }
 
-fn list(ui: &mut Ui, world: &World, rows: &[ResourceRow]) -> Answer {
+fn list(ui: &mut Ui, world: &World, rows: &[ResourceRow]) {
     if ui.json {
         ui.answer_json(&json!({ "resources": rows.iter().map(row_json).collect::<Vec<_>>() }));
-        return Ok(0);
+        return;
     }
     if rows.is_empty() {
         ui.note("nothing was applied yet");
         ui.next("aedile plan", "says what would be done");
-        return Ok(0);
+        return;
     }
     let now = world.clock.now();
     let mut table = Table::new(&["HOST", "RESOURCE", "TYPE", "APPLIED", "RUN"]);
@@ -50,7 +51,6 @@ fn list(ui: &mut Ui, world: &World, rows: &[ResourceRow]) -> Answer {
     for line in table.lines(ui.width) {
         ui.answer(line);
     }
-    Ok(0)
 }
 
 fn find<'r>(rows: &'r [ResourceRow], typed: &str) -> Result<&'r ResourceRow, Report> {
@@ -86,10 +86,10 @@ fn row_json(row: &ResourceRow) -> Value {
     })
 }
 
-fn show(ui: &mut Ui, row: &ResourceRow) -> Answer {
+fn show(ui: &mut Ui, row: &ResourceRow) {
     if ui.json {
         ui.answer_json(&row_json(row));
-        return Ok(0);
+        return;
     }
     ui.answer(format_args!("{STRONG}{}{STRONG:#}  {}", row.instance, row.applied.kind));
     ui.answer(format_args!("{DIM}applied{DIM:#}   {} by {}", rfc3339(row.at), row.run));
@@ -104,5 +104,4 @@ fn show(ui: &mut Ui, row: &ResourceRow) -> Answer {
     for on in &row.applied.depends {
         ui.answer(format_args!("  after {on}"));
     }
-    Ok(0)
 }

@@ -1,6 +1,7 @@
 //! Plans from the command line to a real OpenSSH server and back: made, judged, approved, applied, found drifted, repaired,
 //! interrupted, refused when stale.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,11 +54,13 @@ impl Site {
             at.display()
         );
         for (name, content) in files {
-            text += &format!(
+            write!(
+                text,
                 "resources: \"{name}\": {{\n\ttype: \"linux.file::file\"\n\tconfig: {{path: \"{}/{name}\", content: {content}, \
                  mode: \"0644\"}}\n\tdependencies: [{{resource_id: \"srv\"}}]\n}}\n",
                 at.display()
-            );
+            )
+            .unwrap();
         }
         self.terminal.write("infrastructure/site.cue", &(text + more));
     }

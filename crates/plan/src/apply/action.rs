@@ -156,7 +156,7 @@ impl Apply {
             }
             substitute(&value, &mut |reference: &OutputRef| self.output(instance, reference), &mut Vec::new())
         };
-        let text = |value: Value| value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
+        let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         uses.into_iter().map(|one| Capability(text(fill(one)))).collect()
     }
 

@@ -79,9 +79,15 @@ impl Outlook {
         };
         match verdict {
             Verdict::Allow => {}
-            Verdict::Deny { reasons } => reasons.iter().for_each(|reason| add(&mut self.denied, reason)),
+            Verdict::Deny { reasons } => {
+                for reason in reasons {
+                    add(&mut self.denied, reason);
+                }
+            }
             Verdict::Defer { reasons, .. } => {
-                reasons.iter().for_each(|reason| add(&mut self.deferred, reason));
+                for reason in reasons {
+                    add(&mut self.deferred, reason);
+                }
             }
             Verdict::Require { approvals } => {
                 self.chains.extend(approvals.iter().map(|chain| chain.name.clone()));

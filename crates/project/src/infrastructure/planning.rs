@@ -81,7 +81,7 @@ impl Site {
         let mut world = World::new(configuration.inventory.clone(), key.clone());
         world.observed = looking.look(&sights).await;
         world.needs = needs(providers, &sights, &applied);
-        self.checks(&desired, providers, &mut world);
+        needs_of_checks(&desired, providers, &mut world);
         world.applied = applied;
         world.secrets = seals;
         let plan = plan::plan(&desired, &world, providers.schemas(), &self.header(wanted, position, digest))
@@ -116,20 +116,19 @@ impl Site {
             destroy: wanted.destroy,
         }
     }
+}
 
-    /// What checks of hosts need.
-    fn checks(&self, desired: &Desired, providers: &Providers, world: &mut World) {
-        for check in &desired.checks {
-            let Some((_, kind)) = providers.find(&check.kind) else { continue };
-            let attributes = check.attributes.iter();
-            let config: Attributes = attributes
-                .map(|(name, one)| (name.to_string(), serde_json::Value::clone(&one.value)))
-                .collect();
-            let needs = Needs::of(kind, &kind.complete(config)).texts();
-            let Ok(id) = format!("check/{}", check.name).parse::<ResourceId>() else { continue };
-            for host in world.inventory.hosts.keys() {
-                world.needs.insert(Instance::new(host.clone(), id.clone()), needs.clone());
-            }
+/// What checks of hosts need.
+fn needs_of_checks(desired: &Desired, providers: &Providers, world: &mut World) {
+    for check in &desired.checks {
+        let Some((_, kind)) = providers.find(&check.kind) else { continue };
+        let attributes = check.attributes.iter();
+        let config: Attributes =
+            attributes.map(|(name, one)| (name.to_string(), serde_json::Value::clone(&one.value))).collect();
+        let needs = Needs::of(kind, &kind.complete(config)).texts();
+        let Ok(id) = format!("check/{}", check.name).parse::<ResourceId>() else { continue };
+        for host in world.inventory.hosts.keys() {
+            world.needs.insert(Instance::new(host.clone(), id.clone()), needs.clone());
         }
     }
 }

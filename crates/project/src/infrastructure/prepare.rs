@@ -59,7 +59,7 @@ pub(super) async fn prepare(
             }
         }
     }
-    let names = config.secrets.iter().map(|name| name.as_str());
+    let names = config.secrets.iter().map(String::as_str);
     let seals = super::seals(names, secrets, key).unwrap_or_else(|missing| {
         found.extend(missing.iter().map(|error| {
             let at = secret_place(config, &error.name);
@@ -71,11 +71,10 @@ pub(super) async fn prepare(
     if !found.is_empty() {
         return Err(found);
     }
-    let digest = match digests.is_empty() && seals.is_empty() {
-        true => config.digest,
-        false => {
-            Digest::of_json(&json!({"configuration": config.digest, "files": digests, "secrets": seals}))
-        }
+    let digest = if digests.is_empty() && seals.is_empty() {
+        config.digest
+    } else {
+        Digest::of_json(&json!({"configuration": config.digest, "files": digests, "secrets": seals}))
     };
     Ok(Prepared { desired, digest, seals })
 }
