@@ -11,13 +11,13 @@ use crate::sshd::{Sshd, runner, text, tool};
 use crate::terminal::{Terminal, finish, narration, wait_for};
 
 /// A project with one host, which is a server of the test, and a directory on it.
-struct Site {
-    server: Sshd,
-    terminal: Terminal,
+pub struct Site {
+    pub server: Sshd,
+    pub terminal: Terminal,
 }
 
 impl Site {
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let server = Sshd::start("")?;
         // the program brings the runner that is beside it
         drop(runner());
@@ -38,11 +38,11 @@ impl Site {
     }
 
     /// What is on the host.
-    fn there(&self, name: &str) -> PathBuf {
+    pub fn there(&self, name: &str) -> PathBuf {
         self.server.path("srv").join(name)
     }
 
-    fn read(&self, name: &str) -> Option<String> {
+    pub fn read(&self, name: &str) -> Option<String> {
         fs_err::read_to_string(self.there(name)).ok()
     }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::applying::Site;
 use crate::terminal::{Said, Terminal, finish};
 
 const OWN: &str = "canary-own-5b1f0c";
@@ -43,6 +44,17 @@ fn private(terminal: &Terminal, path: &str, text: &str) {
     terminal.write(path, text);
     let path = terminal.root().join(path);
     fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The secrets that are files.
+fn plant(terminal: &Terminal) {
+    for path in ["secrets", ".aedile/dev/secrets"] {
+        let path = terminal.root().join(path);
+        fs_err::create_dir_all(&path).unwrap();
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    private(terminal, ".aedile/dev/secrets/token", OWN);
+    private(terminal, "secrets/plain", &format!("{FILE}\n"));
 }
 
 fn typed(terminal: &Terminal, args: &[&str], input: &str) -> Said {
@@ -85,14 +97,7 @@ fn planted_canaries_are_in_no_file_and_no_output_after_use() {
     assert_eq!(missing.exit, Some(1), "{missing:?}");
     assert!(missing.stdout.contains("no file secrets/db.age"), "{missing:?}");
 
-    fs_err::create_dir_all(terminal.root().join("secrets")).unwrap();
-    fs_err::create_dir_all(terminal.root().join(".aedile/dev/secrets")).unwrap();
-    for path in ["secrets", ".aedile/dev/secrets"] {
-        let mode = std::fs::Permissions::from_mode(0o700);
-        fs_err::set_permissions(terminal.root().join(path), mode).unwrap();
-    }
-    private(&terminal, ".aedile/dev/secrets/token", OWN);
-    private(&terminal, "secrets/plain", &format!("{FILE}\n"));
+    plant(&terminal);
     let keygen = typed(&terminal, &["secrets", "keygen"], "").good();
     let public = keygen.stdout.trim().to_owned();
     assert!(public.starts_with("age1"), "{keygen:?}");
@@ -127,7 +132,13 @@ fn planted_canaries_are_in_no_file_and_no_output_after_use() {
     let ran = &said[said.len() - 4];
     assert_eq!(ran.exit, Some(0), "{ran:?}");
 
-    for one in &said {
+    assert_clean(&terminal, &said);
+}
+
+/// No canary is in what was said, nor in a file of the project or of the person, but where it was planted.
+#[track_caller]
+fn assert_clean(terminal: &Terminal, said: &[Said]) {
+    for one in said {
         assert_nowhere(one.stdout.as_bytes(), "an answer");
         assert_nowhere(one.stderr.as_bytes(), "a narration");
     }
@@ -139,6 +150,73 @@ fn planted_canaries_are_in_no_file_and_no_output_after_use() {
             continue;
         }
         assert_nowhere(&fs_err::read(&file).unwrap(), &file.display().to_string());
+    }
+}
+
+#[test]
+fn planted_canaries_reach_the_host_and_neither_plan_nor_journal() {
+    let Some(site) = Site::start() else { return };
+    let terminal = &site.terminal;
+    plant(terminal);
+    let public = typed(terminal, &["secrets", "keygen"], "").good().stdout;
+    let encrypt = ["secrets", "encrypt", "-", "--to", public.trim(), "--output", "secrets/db.age"];
+    typed(terminal, &encrypt, AGE).good();
+    let (srv, path) = (site.server.path("srv"), site.there("app.env"));
+    let declare = |content: &str, more: &str| {
+        let (srv, path) = (srv.display(), path.display());
+        let text = format!(
+            "package site\n\nresources: {{\n\tsrv: {{type: \"linux.file::directory\", config: {{path: \"{srv}\", mode: \
+             \"0755\"}}}}\n\tapp: {{\n\t\ttype: \"linux.file::file\"\n\t\tconfig: {{path: \"{path}\", mode: \"0600\", content: \
+             {content}}}\n\t\tdependencies: [{{resource_id: \"srv\"}}]\n\t}}\n{more}}}\n"
+        );
+        terminal.write("infrastructure/site.cue", &text);
+    };
+    let all = r#"{"$join": [{"$secret": "token"}, " ", {"$secret": "env:APP_PASSWORD"}, " ", {"$secret": "file:secrets/plain"}, " ", {"$secret": "age:secrets/db.age"}, "\n"]}"#;
+    declare(all, "");
+    let mut said = Vec::new();
+    for args in [
+        &["plan"][..],
+        &["plan", "--json", "-v"],
+        &["plan", "--dot"],
+        &["plan", "--out", "kept.plan"],
+        &["apply", "kept.plan", "--yes"],
+        &["plan"],
+        &["resources", "show", "app"],
+        &["resources", "list", "--json"],
+        &["drift"],
+        &["runs", "show", "latest", "--json"],
+        &["runs", "logs", "latest"],
+        &["journal", "export"],
+    ] {
+        said.push(typed(terminal, args, "").good());
+    }
+    let written = site.read("app.env").unwrap();
+    assert_eq!(written, format!("{OWN} {VARIABLE} {FILE} {AGE}\n"));
+    assert!(said[5].stdout.contains("2 unchanged"), "{:?}", said[5]);
+    // an intruder's change is found, and what it is compared with is not told
+    fs_err::write(site.there("app.env"), format!("{written}more\n")).unwrap();
+    said.push(typed(terminal, &["drift", "--json"], ""));
+    said.push(typed(terminal, &["apply", "--yes"], "").good());
+    // what fails says why, and not with which value
+    fs_err::remove_file(site.there("app.env")).unwrap();
+    fs_err::create_dir(site.there("app.env")).unwrap();
+    said.push(typed(terminal, &["apply", "--yes"], ""));
+    assert_ne!(said.last().unwrap().exit, Some(0), "{said:?}");
+    // everybody on the host could read it there
+    let command = "\tleak: {type: \"linux.exec::exec\", config: {command: [\"echo\", {\"$secret\": \"token\"}], creates: \"/tmp/x\"}}\n";
+    declare(all, command);
+    let refused = typed(terminal, &["plan"], "");
+    assert!(refused.exit == Some(2) && refused.stderr.contains("E0613"), "{refused:?}");
+    said.push(refused);
+    said.push(typed(terminal, &["journal", "export"], "").good());
+    assert_clean(terminal, &said);
+    // nor did the way to the host keep any
+    let mut all = Vec::new();
+    files(site.server.dir(), &mut all);
+    for file in all.iter().filter(|file| !file.starts_with(&srv)) {
+        if let Ok(bytes) = fs_err::read(file) {
+            assert_nowhere(&bytes, &file.display().to_string());
+        }
     }
 }
 

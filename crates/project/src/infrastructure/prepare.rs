@@ -36,7 +36,7 @@ pub(super) async fn prepare(
     providers: &Providers,
     (secrets, key): (&dyn Secrets, &SealingKey),
 ) -> Result<Prepared, Vec<Diagnostic>> {
-    let mut found = Vec::new();
+    let mut found = super::secrets::exposed(&config.desired, providers);
     let mut desired = config.desired.clone();
     let mut digests = BTreeMap::new();
     for resource in &mut desired.resources {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use engine::ports::{Entropy, SecretError, Secrets};
 use host::PlacedSecrets;
-use model::SecretPlace;
+use model::{Diagnostic, SecretPlace, code};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use plan::{Seal, SealingKey};
+use plan::{Desired, Seal, SealingKey};
 use serde_json::Value;
 
+use super::providers::Providers;
 use crate::{Keys, Place, ProjectError, workshop};
 
 /// What a file's name may hold of a project's name.
@@ -107,6 +108,29 @@ pub fn sealing_key(place: &Place, entropy: Option<&dyn Entropy>) -> Result<Optio
         None => keys.make_sealing(zeroize::Zeroizing::new(workshop::seed(entropy)))?,
     };
     Ok(Some(SealingKey::new(*bytes)))
+}
+
+/// Secrets in attributes that a capability of their type names: plans show those, and they become paths and the arguments of
+/// programs, which everybody on a host can read.
+pub(super) fn exposed(desired: &Desired, providers: &Providers) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for resource in &desired.resources {
+        let Some((_, kind)) = providers.find(&resource.kind) else { continue };
+        for (name, attribute) in &resource.attributes {
+            let mut holds = false;
+            plan::secrets_in(&attribute.value, &mut |_| holds = true);
+            let mark = format!("{{{name}}}");
+            let shown = kind.schema.capabilities.iter().any(|capability| capability.0.contains(&mark));
+            if holds && shown {
+                let message = format!(
+                    "a secret in `{name}` could be read by others: it is a path, an address, or a part of a command"
+                );
+                let at = attribute.place.location(format!("/resources/{}/config/{name}", resource.id));
+                found.push(Diagnostic::error(code::host::SECRET_EXPOSED, message, at));
+            }
+        }
+    }
+    found
 }
 
 /// A declared secret and whether it can be had.
