@@ -78,7 +78,7 @@ pub use inventory::{Inventory, Selector};
 pub use name::{Host, Instance, Name, NameError, ResourceId, TypeName, nearest};
 pub use observed::{Applied, Observed, World};
 pub use schema::Schemas;
-pub use secret::{Seals, secrets_in};
+pub use secret::{Seals, refers_to_secret, secrets_in};
 pub use stale::{Moved, Now, Stale};
 pub use undo::{NotUndoable, Undo, undo};
 pub use value::{Held, OutputRef, Seal, SealingKey, Term, Values, fill, output_reference, references_in};

@@ -77,6 +77,11 @@ impl Seals<'_> {
     }
 }
 
+/// Whether a value refers to a secret anywhere.
+pub fn refers_to_secret(value: &Value) -> bool {
+    has_secret(value)
+}
+
 /// The names of the secrets that a value refers to.
 pub fn secrets_in(value: &Value, found: &mut impl FnMut(&str)) {
     match value {

@@ -4,12 +4,16 @@
 pub const OUTLOOK_MAX: usize = 1_000;
 /// Most reasons that are told then.
 pub const OUTLOOK_REASONS_MAX: usize = 10;
+/// Runs read from the journal at once.
+pub const RUNS_AT_ONCE: usize = 1_000;
 /// Plans kept in memory.
 pub const PLANS_MAX: usize = 64;
 /// A plan that was made here so short a time ago is taken for fresh without another look.
-pub const PLAN_IS_NEW: std::time::Duration = std::time::Duration::from_mins(1);
+pub const PLAN_IS_NEW: std::time::Duration = std::time::Duration::from_secs(5);
 /// A session of a run with a host that nobody used for so long is ended.
 pub const SESSION_IDLE: std::time::Duration = std::time::Duration::from_mins(5);
+/// A session is not used for new changes after so long; runners end after an hour.
+pub const SESSION_LIFE: std::time::Duration = std::time::Duration::from_mins(45);
 /// How long changes of one kind on one host are collected, to be made together.
 pub const GATHER: std::time::Duration = std::time::Duration::from_millis(2);
 /// Hosts that are looked at at the same time.

@@ -114,13 +114,18 @@ impl Shared {
         RemoteError::Cut { host: self.host.clone(), during: during.to_owned() }
     }
 
-    async fn write(&self, bytes: &[u8]) -> Result<(), RemoteError> {
-        let mut writer = self.writer.lock().await;
-        let written = async {
-            writer.write_all(bytes).await?;
+    /// Writes frames, whole, even if whoever asked for it does not wait any more: half a frame would spoil all that follow.
+    async fn write(self: &Arc<Self>, bytes: Vec<u8>) -> Result<(), RemoteError> {
+        let shared = Arc::clone(self);
+        let writing = tokio::spawn(async move {
+            let mut writer = shared.writer.lock().await;
+            writer.write_all(&bytes).await?;
             writer.flush().await
-        };
-        written.await.map_err(|_| self.cut(" while a command was sent"))
+        });
+        match writing.await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(self.cut(" while a command was sent")),
+        }
     }
 
     fn unsendable(&self, why: &runner::wire::WireError) -> RemoteError {
@@ -167,7 +172,7 @@ impl Session {
         decoder.push(&first);
         let hello = encode(&ToRunner::Hello(Hello { protocol: VERSION, grants }), &[], HEAD_MAX)
             .map_err(|why| shared.unsendable(&why))?;
-        shared.write(&hello).await?;
+        shared.write(hello).await?;
         let read = async {
             loop {
                 if let Some(frame) = decoder.next_frame().map_err(|why| protocol(why.to_string()))? {
@@ -235,7 +240,7 @@ impl Session {
     pub async fn start(&self, request: Request) -> Result<Running, RemoteError> {
         let mut bytes = Vec::new();
         let (running, rest) = self.prepare(request, &mut bytes)?;
-        self.shared.write(&bytes).await?;
+        self.shared.write(bytes).await?;
         if !rest.is_empty() {
             running.send(&rest).await?;
             running.finish().await?;
@@ -264,7 +269,7 @@ impl Session {
             }
             all.push(running.end());
         }
-        let (written, replies) = tokio::join!(self.shared.write(&bytes), futures_util::future::join_all(all));
+        let (written, replies) = tokio::join!(self.shared.write(bytes), futures_util::future::join_all(all));
         written?;
         Ok(replies)
     }
@@ -272,10 +277,25 @@ impl Session {
     /// Lets what is under way finish, then ends the session. The farewell is absent when the connection was cut.
     pub async fn close(self) -> Option<Farewell> {
         let exit = encode(&ToRunner::Exit, &[], HEAD_MAX).ok()?;
-        self.shared.write(&exit).await.ok()?;
+        self.shared.write(exit).await.ok()?;
         let mut farewell = self.shared.farewell.subscribe();
         let said = timeout(FAREWELL, farewell.wait_for(Option::is_some)).await.ok()?.ok()?;
         said.clone()
+    }
+}
+
+/// A session that nobody uses any more ends on the host, too.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.is_closed() {
+            return;
+        }
+        let Ok(exit) = encode(&ToRunner::Exit, &[], HEAD_MAX) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let shared = Arc::clone(&self.shared);
+            // one that is gone has ended
+            runtime.spawn(async move { drop(shared.write(exit).await) });
+        }
     }
 }
 
@@ -307,14 +327,14 @@ impl Running {
     async fn data(&self, piece: &[u8], last: bool) -> Result<(), RemoteError> {
         let frame = encode(&ToRunner::Data { id: self.id, last }, piece, HEAD_MAX)
             .map_err(|why| self.shared.unsendable(&why))?;
-        self.shared.write(&frame).await
+        self.shared.write(frame).await
     }
 
     /// Asks the target to stop it. Its end still comes.
     pub async fn cancel(&self) -> Result<(), RemoteError> {
         let frame = encode(&ToRunner::Cancel { id: self.id }, &[], HEAD_MAX)
             .map_err(|why| self.shared.unsendable(&why))?;
-        self.shared.write(&frame).await
+        self.shared.write(frame).await
     }
 
     /// Waits for the end and keeps what is printed until then.
@@ -358,7 +378,7 @@ impl Drop for Running {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let shared = Arc::clone(&self.shared);
             // a session that is gone has stopped it already
-            runtime.spawn(async move { drop(shared.write(&frame).await) });
+            runtime.spawn(async move { drop(shared.write(frame).await) });
         }
     }
 }

@@ -57,9 +57,11 @@ fn carry_out(
 ) -> Answer {
     project(here)?;
     let timeout = super::run::timeout(args.timeout.as_deref())?;
-    if !args.yes && !ui.interactive {
+    let command = if matches!(&from, From::Made(wanted) if wanted.destroy) { "destroy" } else { "apply" };
+    // with --json the plan is not shown, and nobody agrees to what they have not seen
+    if !args.yes && (!ui.interactive || ui.json) {
         let report = Report::new(code::general::NO_PROMPT, "nobody can be asked whether to go on");
-        return Err(report.with_hint("aedile apply --yes"));
+        return Err(report.with_hint(format!("aedile {command} --yes, with the rest as you typed it")));
     }
     let ending = super::runtime()?.block_on(async {
         let workshop = Workshop::open(&here.place, &machine(world))?;
@@ -137,8 +139,16 @@ fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Repor
     let filter = RunFilter { digest: Some(definition(plan).program.digest), ..RunFilter::default() };
     if let Some(used) = workshop.journal.runs(&filter, 1)?.items.first() {
         let stale = Stale { moved: vec![plan::Moved::Used { by: used.run }], more: 0 };
-        let report = Report::new(code::plan::STALE, stale.to_string());
-        return Ok(Some(report.with_hint(format!("aedile runs show {}", used.run))));
+        // its run was denied, cancelled or refused before it did anything, or waits
+        let what = match used.status {
+            store::RunStatus::Completed => stale.to_string(),
+            status => format!("the plan belongs to {}, which is {status}; a plan has one run", used.run),
+        };
+        let hint = match used.status {
+            store::RunStatus::Failed => format!("aedile runs retry {}", used.run),
+            _ => format!("aedile runs show {}", used.run),
+        };
+        return Ok(Some(Report::new(code::plan::STALE, what).with_hint(hint)));
     }
     let blocked = blocked(plan);
     if blocked > 0 {

@@ -19,6 +19,10 @@ const FRESHNESS_STEP: &str = "#check";
 pub struct FreshnessInput {
     /// Digest of the plan.
     pub plan: model::Digest,
+    /// Whether some of it was done already: then what is there has moved by the run's own doing, and all that counts is that
+    /// no other plan was applied meanwhile.
+    #[serde(default, skip_serializing_if = "crate::change::is_false")]
+    pub again: bool,
 }
 
 fn id() -> StepId {
@@ -29,7 +33,7 @@ impl Apply {
     /// The same run, which begins with an action of kind [`KIND_FRESHNESS`] and does nothing when that fails.
     #[must_use]
     pub fn checked_first(mut self) -> Self {
-        self.unchecked = true;
+        self.checked_first = true;
         self
     }
 
@@ -39,7 +43,8 @@ impl Apply {
         self.checks += 1;
         let step = StepRef { id: id(), name: "check that the plan is fresh".into(), kind: "check" };
         let digest = self.plan.digest();
-        let input = serde_json::to_value(FreshnessInput { plan: digest }).unwrap_or_default();
+        let input =
+            serde_json::to_value(FreshnessInput { plan: digest, again: self.begun }).unwrap_or_default();
         let action = Action {
             kind: KIND_FRESHNESS.to_owned(),
             target: self.plan.environment.to_string(),
@@ -61,7 +66,7 @@ impl Apply {
         self.pending.remove(Answer::Perform, &id());
         match (self.phase, result) {
             (Phase::Checking, Some(Ok(()))) => {
-                self.unchecked = false;
+                self.begun = true;
                 self.begin();
             }
             (Phase::Checking, Some(Err(problem))) => {

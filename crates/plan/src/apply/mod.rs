@@ -82,8 +82,9 @@ pub struct Apply {
     skips_open: usize,
     abandoned: HashSet<u32>,
     retriable: bool,
-    /// Whether it is still to be found out that the plan is fresh, and how often that was asked.
-    unchecked: bool,
+    /// Whether it is to be found out first that the plan is fresh, whether it was found to be, and how often that was asked.
+    checked_first: bool,
+    begun: bool,
     checks: u32,
 }
 
@@ -133,7 +134,8 @@ impl Apply {
             skips_open: 0,
             abandoned: HashSet::new(),
             retriable: false,
-            unchecked: false,
+            checked_first: false,
+            begun: false,
             checks: 0,
         }
     }
@@ -186,7 +188,7 @@ impl Apply {
     }
 
     fn enter(&mut self) {
-        if self.unchecked {
+        if self.checked_first {
             self.ask_freshness();
         } else {
             self.begin();

@@ -25,7 +25,8 @@ pub(super) fn class(problem: &Problem) -> Class {
 
 /// Whether the effect may have happened although it failed.
 pub(super) fn may_have_happened(problem: &Problem) -> bool {
-    let answered = (400..500).contains(&problem.status) && problem.status != 408;
+    // 503: nothing was begun
+    let answered = ((400..500).contains(&problem.status) && problem.status != 408) || problem.status == 503;
     (problem.is_standard("timeout") || problem.is_standard("communication")) && !answered
 }
 

@@ -49,6 +49,12 @@ impl Builder<'_> {
             _ => BTreeMap::new(),
         };
         let resource = self.expanded.resource_of(at).resource;
+        let mut uses = self.uses(&self.expanded.name_of(at), &resource.kind, operation);
+        if let Some(from) = &draft.moved_from {
+            uses.extend(self.uses(from, &resource.kind, operation));
+            uses.sort();
+            uses.dedup();
+        }
         Change {
             instance: self.expanded.name_of(at),
             kind: resource.kind.clone(),
@@ -63,7 +69,7 @@ impl Builder<'_> {
             effect: nature.effect,
             after,
             depends: if operation == Operation::Delete { Vec::new() } else { self.depends(at) },
-            uses: self.uses(&self.expanded.name_of(at), &resource.kind, operation),
+            uses,
             labels: resource.labels.clone(),
             basis: draft.basis.take().unwrap_or_else(no_basis),
             place: Some(resource.place.clone()),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::RunId;
+use model::{RunId, StepId};
 use plan::{Host, TypeName};
 use provider::ProviderError;
 use provider::exchange::{Change, Outcome};
@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::limits;
 
-/// Where changes are collected.
-pub(super) type Lane = (RunId, Host, TypeName);
+/// Where changes are collected: those of one type on one host; a step with secrets has a lane of its own.
+pub(super) type Lane = (RunId, Host, TypeName, Option<StepId>);
 
 /// What became of a change.
 pub(super) type Answer = Result<Outcome, ProviderError>;

@@ -2,11 +2,12 @@
 //! anything.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::ports::Secrets;
+use engine::ports::{Secret, SecretError, Secrets};
 use futures_util::stream::{self, StreamExt as _};
-use model::Coded as _;
+use host::secrets::Scrubber;
+use model::{Coded as _, Problem};
 use plan::{Host, Instance, Name, Observed, OutputRef, Seals, TypeName, Values};
 use provider::{Attributes, Files, Group, Inspected, Needs, Probes, ProviderError, Rights};
 use remote::Carrier;
@@ -33,6 +34,22 @@ pub(super) struct Looking<'a> {
     pub(super) files: &'a dyn Files,
     pub(super) probes: &'a dyn Probes,
     pub(super) seals: Seals<'a>,
+    /// Values of secrets that providers got, to keep them out of what providers say.
+    pub(super) revealed: Mutex<Scrubber>,
+}
+
+/// Remembers what it reveals.
+struct Noted<'a> {
+    source: &'a dyn Secrets,
+    values: &'a Mutex<Scrubber>,
+}
+
+impl Secrets for Noted<'_> {
+    fn reveal(&self, name: &str) -> Result<Secret, SecretError> {
+        let secret = self.source.reveal(name)?;
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).add(name, secret.expose());
+        Ok(secret)
+    }
 }
 
 /// One sight as it goes to a provider.
@@ -102,7 +119,7 @@ impl Looking<'_> {
         mut lookup: impl FnMut(&OutputRef) -> Option<Arc<Value>>,
     ) -> Result<(Attributes, Values), Observed> {
         let Some((_, kind)) = self.providers.find(&sight.kind) else {
-            let problem = model::Problem::configuration(format!("there is no provider for {}", sight.kind));
+            let problem = Problem::configuration(format!("there is no provider for {}", sight.kind));
             return Err(Observed::Unreadable(problem));
         };
         let (mut config, mut resolved) = (Attributes::new(), Values::new());
@@ -115,8 +132,9 @@ impl Looking<'_> {
                 }
                 continue;
             }
-            let revealed = host::reveal(&value, self.secrets).map_err(|error| {
-                let problem = model::Problem::configuration(error.to_string());
+            let noted = Noted { source: self.secrets, values: &self.revealed };
+            let revealed = host::reveal(&value, &noted).map_err(|error| {
+                let problem = Problem::configuration(error.to_string());
                 Observed::Unreadable(problem.with_code(model::code::host::NO_SECRET))
             })?;
             config.insert(name.as_str().to_owned(), revealed);
@@ -181,15 +199,32 @@ impl Looking<'_> {
             .collect()
     }
 
+    /// A problem without the values of secrets.
+    fn scrubbed(&self, mut problem: Problem) -> Problem {
+        let scrubber = self.revealed.lock().unwrap_or_else(PoisonError::into_inner);
+        for text in [&mut problem.detail, &mut problem.title].into_iter().flatten() {
+            *text = scrubber.scrub_text(text);
+        }
+        problem
+    }
+
     fn seen(&self, sight: &Sight, asked: Asked, inspected: Inspected) -> Seen {
         let Asked { config, resolved, .. } = asked;
         let kind = self.providers.find(&sight.kind).map(|(_, kind)| kind);
+        // where a secret is part of a resource, whatever else was found of it may hold the secret, too
+        let secretive = resolved.values().any(|value| plan::refers_to_secret(value));
         let observed = inspected.observed(|name, value| {
+            let declared = config.get(name.as_str());
             let sensitive = kind
                 .and_then(|kind| kind.schema.attributes.get(name))
                 .is_some_and(|attribute| attribute.sensitive);
-            self.seals.observed(value, resolved.get(name), config.get(name.as_str()), sensitive)
+            let sensitive = sensitive || (secretive && declared != Some(&value));
+            self.seals.observed(value, resolved.get(name), declared, sensitive)
         });
+        let observed = match observed {
+            Observed::Unreadable(problem) => Observed::Unreadable(self.scrubbed(problem)),
+            other => other,
+        };
         Seen { observed, resolved }
     }
 }

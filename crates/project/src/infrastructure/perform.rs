@@ -9,7 +9,7 @@ use host::WithSecrets;
 use model::{Action, Coded as _, Problem};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
 use plan::{Held, Name, Operation, Plan, Seals, Term, Values};
-use provider::exchange::Change;
+use provider::exchange::{Change, Operation as Wanted};
 use provider::{Group, Inspected, Needs, ProviderError, Rights, TypeDescription, step};
 use remote::Carrier;
 use serde_json::{Value, json};
@@ -104,12 +104,12 @@ impl Performer for Changing {
             let input = input(action)?;
             match action.kind.as_str() {
                 KIND_CHECK => self.test(context, action, &input).await,
-                KIND_HANDLE => self.handle(context, &input).await,
+                KIND_HANDLE => self.handle(context, action, &input).await,
                 _ => match operation(action)? {
                     // the record of it is the step itself
                     Operation::Move | Operation::Forget => Ok(json!({"changed": true})),
                     Operation::Blocked => Err(broken("it is blocked")),
-                    operation => self.change(context, &input, operation).await,
+                    operation => self.change(context, action, &input, operation).await,
                 },
             }
         })
@@ -207,10 +207,12 @@ impl Changing {
     async fn change(
         &self,
         context: &Context,
+        action: &Action,
         input: &ResourceInput,
         operation: Operation,
     ) -> Result<Value, Failure> {
         let (_, kind) = self.described(input).await?;
+        disclosed(kind, input, action)?;
         let (desired, seals) = self.revealed(context, &input.desired).await?;
         let changes = step::changes(operation, &desired, &input.prior, &input.fields, input.create_first);
         let (mut changed, mut attributes) = (false, provider::Attributes::new());
@@ -241,8 +243,10 @@ impl Changing {
             input.desired.iter().map(|(name, value)| (name, seals.applied(value, sensitive(name)))).collect();
         attributes.retain(|name, _| {
             let name = name.parse::<Name>();
-            name.is_ok_and(|name| {
-                !sensitive(&name) && !matches!(applied.get(&name), Some(Held::Secret { .. }))
+            name.is_ok_and(|name| match applied.get(&name) {
+                Some(held) => !sensitive(&name) && held.value().is_some(),
+                // what is computed of a resource with secrets (a checksum) can tell what they are
+                None => !sensitive(&name) && seals.secrets.is_empty(),
             })
         });
         Ok(json!({ "changed": changed, "attributes": attributes, "applied": applied }))
@@ -266,6 +270,10 @@ impl Changing {
                         .get(name)
                         .is_none_or(|found| attribute.is_none_or(|attribute| attribute.same(found, wanted)))
                 };
+                // what the provider does not tell was perhaps not changed
+                if input.fields.iter().any(|field| !found.contains_key(field.as_str())) {
+                    return Some(Checked::Unknown);
+                }
                 if !config.iter().all(as_declared) {
                     return Some(Checked::NotHappened);
                 }
@@ -282,7 +290,10 @@ impl Changing {
         input: &ResourceInput,
         change: Change,
     ) -> Result<Answer, Failure> {
-        let lane = (context.run, input.host.clone(), input.kind.clone());
+        // what comes back of changes that are made together is told to each of them, so one with secrets is made alone
+        let secretive = input.desired.values().any(|value| plan::refers_to_secret(value));
+        let alone = secretive.then(|| context.step.clone());
+        let lane = (context.run, input.host.clone(), input.kind.clone(), alone);
         let (site, run, input) = (Arc::clone(&self.site), context.run, input.clone());
         let this = Self { site, batches: Arc::clone(&self.batches) };
         let made = self.batches.join(lane, change, move |changes| async move {
@@ -310,7 +321,11 @@ impl Changing {
         let (provider, kind) = providers.find(&input.kind).ok_or_else(|| stopped("it is gone".to_owned()))?;
         let mut wanted = Rights::default();
         for change in &changes {
-            wanted.add(provider::needs_of(kind, change).changing());
+            let completed = match change.operation {
+                Wanted::Delete => change.clone(),
+                _ => Change { desired: kind.complete(change.desired.clone()), ..change.clone() },
+            };
+            wanted.add(provider::needs_of(kind, &completed).changing());
         }
         let (site, host) = (&self.site, &input.host);
         let shared = site.sessions.of((run, host), &site.fleet, self.rights(&plan, host)).await;
@@ -325,15 +340,18 @@ impl Changing {
         }
         let carrier = Carrier::new(&shared.session, &site.files, &provider::Nothing);
         let made = provider::apply(provider, kind, &carrier, changes).await;
-        if shared.session.is_closed() {
-            site.sessions.lost(run, host);
-        }
         Ok(made)
     }
 
-    async fn handle(&self, context: &Context, input: &ResourceInput) -> Result<Value, Failure> {
+    async fn handle(
+        &self,
+        context: &Context,
+        action: &Action,
+        input: &ResourceInput,
+    ) -> Result<Value, Failure> {
         let name = input.handler.as_ref().ok_or_else(|| broken("no handler is named"))?;
-        self.described(input).await?;
+        let (_, kind) = self.described(input).await?;
+        disclosed(kind, input, action)?;
         let (desired, _) = self.revealed(context, &input.desired).await?;
         let outcome = self.make(context, input, step::handler(name, &desired)).await?;
         Ok(json!({ "changed": outcome.map_err(|error| failed(&error))?.changed }))
@@ -373,6 +391,25 @@ impl Changing {
         let mut seen = provider::inspect(std::slice::from_ref(&group), &carrier).await;
         session.close().await;
         seen.pop().and_then(|mut all| all.pop()).ok_or_else(|| broken("nothing was looked at"))
+    }
+}
+
+/// Refuses what the plan did not disclose, and so nobody judged.
+fn disclosed(kind: &TypeDescription, input: &ResourceInput, action: &Action) -> Result<(), Failure> {
+    let texts = |values: provider::Attributes| Needs::of(kind, &kind.complete(values)).texts();
+    let mut needed =
+        if input.desired.is_empty() { Vec::new() } else { texts(step::attributes(&input.desired)) };
+    let prior = known(&input.prior);
+    // of what is only updated, the identity is that of the declaration
+    if input.fields.is_empty() || input.desired.is_empty() {
+        needed.extend(if prior.is_empty() { Vec::new() } else { texts(prior) });
+    }
+    match needed.into_iter().find(|text| action.wants.iter().all(|want| want.0 != *text)) {
+        None => Ok(()),
+        Some(text) => {
+            let detail = format!("{} needs {text}, which the plan does not say", action.target);
+            Err(permanent(Problem::authorization(detail).with_code(model::code::provider::NOT_DECLARED)))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Makes plans: reads the configuration, looks at the hosts, and compares.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Mutex;
 
 use model::{Diagnostic, Digest, PlanId, code};
 use plan::{Applied, Desired, Header, Instance, Inventory, Plan, ResourceId, Seals, Values, World};
@@ -60,6 +61,7 @@ impl Site {
         let prepared = prepare(&configuration, root, providers, (&*secrets, key)).await;
         let Prepared { mut desired, digest, seals } = prepared.map_err(bad)?;
         if wanted.destroy {
+            kept(&desired)?;
             desired = Desired::default();
         }
         let (position, applied) = self.applied()?;
@@ -77,6 +79,7 @@ impl Site {
             files: &self.files,
             probes: &provider::Nothing,
             seals: Seals { secrets: &seals, key },
+            revealed: Mutex::default(),
         };
         let mut world = World::new(configuration.inventory.clone(), key.clone());
         world.observed = looking.look(&sights).await;
@@ -131,6 +134,22 @@ fn needs_of_checks(desired: &Desired, providers: &Providers, world: &mut World) 
             world.needs.insert(Instance::new(host.clone(), id.clone()), needs.clone());
         }
     }
+}
+
+/// Refuses to delete everything where something is to be kept.
+fn kept(desired: &Desired) -> Result<(), ProjectError> {
+    let found: Vec<Diagnostic> = desired
+        .resources
+        .iter()
+        .filter(|resource| resource.keep)
+        .map(|resource| {
+            let message = format!("`{}` is declared to be kept", resource.id);
+            let at = resource.place.location(format!("/resources/{}/keep", resource.id));
+            let hint = "take out what is to go, and apply that";
+            Diagnostic::error(code::plan::BLOCKED, message, at).with_hint(hint)
+        })
+        .collect();
+    if found.is_empty() { Ok(()) } else { Err(bad(found)) }
 }
 
 /// Names in a focus that stand for nothing.

@@ -18,6 +18,13 @@ use crate::limits;
 pub(super) struct Shared {
     pub(super) session: Session,
     pub(super) rights: Rights,
+    opened: Instant,
+}
+
+impl Shared {
+    fn is_over(&self) -> bool {
+        self.session.is_closed() || self.opened.elapsed() >= limits::SESSION_LIFE
+    }
 }
 
 type Cell = Arc<OnceCell<Arc<Shared>>>;
@@ -40,19 +47,19 @@ impl Sessions {
             // runs end without telling, and a session that nobody uses costs its host a process
             open.retain(|_, (_, used)| used.elapsed() < limits::SESSION_IDLE);
             let entry = open.entry((run, host.clone())).or_insert_with(|| (Cell::default(), Instant::now()));
+            // one that is lost, or about to reach the end of its runner's life, is not handed out any more
+            let over = entry.0.get().is_some_and(|shared| shared.is_over());
+            if over {
+                entry.0 = Cell::default();
+            }
             entry.1 = Instant::now();
             Arc::clone(&entry.0)
         };
         let open = || async {
             let rights = rights.await;
             let session = fleet.open(host, rights.clone()).await?;
-            Ok(Arc::new(Shared { session, rights }))
+            Ok(Arc::new(Shared { session, rights, opened: Instant::now() }))
         };
         cell.get_or_try_init(open).await.cloned()
-    }
-
-    /// Forgets a session that is lost; the next change opens another one.
-    pub(super) fn lost(&self, run: RunId, host: &Host) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&(run, host.clone()));
     }
 }

@@ -132,7 +132,8 @@ impl Site {
     pub fn keep(&self, plan: &Arc<Plan>) {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= limits::PLANS_MAX {
-            plans.clear();
+            // a run that lives holds its plan itself
+            plans.retain(|_, plan| Arc::strong_count(plan) > 1);
         }
         plans.insert(plan.digest(), Arc::clone(plan));
     }
