@@ -221,9 +221,30 @@ fn secrets_reach_the_host_and_nothing_else() {
     run(&["resources", "show", "token", "--json"]).good();
     run(&["journal", "export"]).good();
     run(&["plan", "--json"]).good();
+    // a template whose file on the host was changed beside the secret in it
+    let template = format!(
+        "resources: conf: {{\n\ttype: \"linux.file::template\"\n\tconfig: {{path: \"{}/conf\", template: \"port=${{port}}\\npw=${{pw}}\\n\", \
+         vars: {{port: \"1\", pw: {{\"$secret\": \"file:private/token\"}}}}}}\n\tdependencies: [{{resource_id: \"srv\"}}]\n}}\n",
+        site.server.path("srv").display()
+    );
+    site.declare(&[("token", content)], &template);
+    run(&["apply", "--yes"]).good();
+    assert_eq!(site.read("conf"), Some(format!("port=1\npw={CANARY}\n")));
+    fs_err::write(site.there("conf"), format!("port=2\npw={CANARY}\n")).unwrap();
+    assert_eq!(run(&["drift"]).exit, Some(1), "a change beside a secret is seen");
+    run(&["plan", "--out", "drifted.plan"]).good();
+    run(&["apply", "--yes"]).good();
+    assert_eq!(site.read("conf"), Some(format!("port=1\npw={CANARY}\n")));
     fs_err::remove_file(root.join("private/token")).unwrap();
     let missing = run(&["plan"]);
     assert!(missing.stderr.contains("file:private/token") && missing.exit != Some(0), "{missing:?}");
+    let checksum = model::Digest::of(format!("token={CANARY}").as_bytes()).to_string();
+    let checksum = checksum.trim_start_matches("sha256:");
+    let journal = fs_err::read(root.join(".aedile/dev/journal.db")).unwrap();
+    assert!(
+        !journal.windows(64).any(|window| window == checksum.as_bytes()),
+        "a checksum tells what a short secret is"
+    );
     for entry in everything(&root) {
         let bytes = fs_err::read(&entry).unwrap();
         let found = bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes());

@@ -132,7 +132,7 @@ fn infrastructure_18_transient_failures_are_retried_and_permanent_ones_are_not()
     let driver = attempts(Problem::communication("unavailable").with_status(503), 3);
     assert_eq!(driver.performed.len(), 4);
     assert_eq!(driver.pauses.len(), 3);
-    assert!(driver.report().unknown[0].because.contains("unavailable"), "the last error is kept");
+    assert!(driver.report().not_done[0].because.contains("unavailable"), "the last error is kept");
     let keys: std::collections::BTreeSet<_> =
         driver.actions.iter().map(|action| &action.idempotency_key).collect();
     assert_eq!(keys.len(), 1, "one key over every attempt");
