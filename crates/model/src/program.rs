@@ -351,6 +351,15 @@ impl crate::Coded for Diverged {
     }
 }
 
+/// What people are shown of a run that they are asked about as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// One line.
+    pub title: String,
+    /// What it is about, in short.
+    pub shown: Value,
+}
+
 /// What yields steps. See the module's documentation for the contract.
 pub trait Program: Send {
     /// What can be done now. Empty while everything waits, and after the end.
@@ -362,6 +371,12 @@ pub trait Program: Send {
     /// What policies see of it beside its input when the run as a whole is judged: for a plan the plan, for what has nothing
     /// more to show nothing. The same for the life of the run.
     fn document(&self) -> Option<Arc<Value>> {
+        None
+    }
+
+    /// What people are shown who are asked about the run as a whole; nothing where its name and input say it all. The same for
+    /// the life of the run, because their answer binds to it.
+    fn proposal(&self) -> Option<Proposal> {
         None
     }
 

@@ -18,6 +18,8 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 pub const VALUE_DEPTH_MAX: usize = 64;
 /// Largest plan file in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 30;
+/// Most changes of a plan that are named to whoever is asked to approve it; the counts are always exact.
+pub const PROPOSED_NAMES_MAX: usize = 50;
 /// Most resources of a cycle that are named.
 pub const CYCLE_NAMES_MAX: usize = 1_000;
 /// Most things that moved that are named when a plan is stale; the rest is counted.

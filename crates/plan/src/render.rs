@@ -2,8 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
+use model::program::Proposal;
+use serde_json::json;
+
 use crate::change::{Change, Field, Operation, Reason};
 use crate::file::Plan;
+use crate::limits;
 use crate::name::Name;
 use crate::value::{Term, for_people};
 
@@ -147,6 +151,39 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// What people are shown who are asked to approve it: how many changes of which kind, how far they reach, and what they are.
+    pub(crate) fn proposal(&self) -> Proposal {
+        let counts = &self.counts;
+        let parts: Vec<String> = [
+            (counts.create, "create"),
+            (counts.update, "update"),
+            (counts.replace, "replace"),
+            (counts.delete, "delete"),
+            (counts.moved, "move"),
+            (counts.forget, "forget"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{word} {count}"))
+        .collect();
+        let hosts = self.reach.hosts.len();
+        let noun = if hosts == 1 { "host" } else { "hosts" };
+        let what = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+        let named = self.changes.iter().take(limits::PROPOSED_NAMES_MAX);
+        let changes: Vec<String> =
+            named.map(|change| format!("{} {}", change.operation, change.instance)).collect();
+        Proposal {
+            title: format!("Apply a plan to {hosts} {noun} of {}: {what}", self.environment),
+            shown: json!({
+                "plan": self.id,
+                "digest": self.digest(),
+                "counts": counts,
+                "reach": self.reach,
+                "changes": changes,
+            }),
+        }
+    }
+
     fn summary_of_reach(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reach = &self.reach;
         if reach.resources == 0 {

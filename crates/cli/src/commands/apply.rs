@@ -22,6 +22,9 @@ use crate::report::{Answer, Report};
 use crate::ui::{COMMAND, DIM, STRONG, Ui};
 use crate::views::table::count;
 
+/// What a record holds beside the plan.
+const RECORD_MARGIN: usize = 16 << 10;
+
 /// Where the plan comes from.
 enum From {
     Made(Wanted),
@@ -136,7 +139,17 @@ fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Repor
         let hint = format!("aedile apply --env {} FILE", plan.environment);
         return Ok(Some(Report::new(code::plan::STALE, what).with_hint(hint)));
     }
-    let filter = RunFilter { digest: Some(definition(plan).program.digest), ..RunFilter::default() };
+    let definition = definition(plan);
+    // the text becomes a text in a record, whose quotes are escaped there
+    let bytes = definition.text.len() + definition.text.matches('"').count();
+    if bytes > journal::limits::RECORD_BYTES_MAX - RECORD_MARGIN {
+        let what = format!("the plan of {} is too large for one run", count(plan.changes.len(), "change"));
+        let report = Report::new(code::plan::LIMIT, what);
+        return Ok(Some(
+            report.with_hint("aedile apply --target RESOURCE, which may be given more than once"),
+        ));
+    }
+    let filter = RunFilter { digest: Some(definition.program.digest), ..RunFilter::default() };
     if let Some(used) = workshop.journal.runs(&filter, 1)?.items.first() {
         let stale = Stale { moved: vec![plan::Moved::Used { by: used.run }], more: 0 };
         // its run was denied, cancelled or refused before it did anything, or waits

@@ -44,14 +44,18 @@ impl Driver {
             }
             Verdict::Defer { until, .. } => self.defer(step, until, verdict),
             Verdict::Require { approvals } => {
-                let asked = json!({
+                let mut asked = json!({
                     "workflow": self.state.submitted.program.name,
                     "version": self.state.submitted.program.version,
                     "definition": self.state.submitted.program.digest,
                     "input": self.state.submitted.input,
                     "environment": self.state.submitted.environment,
                 });
-                let title = format!("Run {}", self.state.submitted.program.name);
+                let mut title = format!("Run {}", self.state.submitted.program.name);
+                if let Some(proposal) = self.state.program.proposal() {
+                    asked["proposal"] = proposal.shown;
+                    title = proposal.title;
+                }
                 if self.ask_all(&step, "run", approvals, &title, &asked, &verdict) {
                     return;
                 }

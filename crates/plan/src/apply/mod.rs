@@ -21,7 +21,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use model::program::{Diverged, Due, TimerPurpose};
+use model::program::{Diverged, Due, Proposal, TimerPurpose};
 use model::{CloudEvent, EffectClass, Event, Happening, Problem, Program, RunId, Step, StepId};
 use serde_json::Value;
 
@@ -428,6 +428,10 @@ impl Program for Apply {
 
     fn document(&self) -> Option<Arc<Value>> {
         Some(Arc::new(self.plan.document()))
+    }
+
+    fn proposal(&self) -> Option<Proposal> {
+        Some(self.plan.proposal())
     }
 
     fn wants(&self, _: &StepId, _: &CloudEvent) -> bool {
