@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use journal::events::{DefinitionEvent, Parent, RunEvent, Submitted};
+use journal::events::{Definition, Parent, RunEvent, Submitted};
 use journal::{Event, StreamId};
 use model::program::StepRef;
 use model::{ApprovalId, Principal, Problem, RunId, Timestamp, code};
@@ -82,16 +82,14 @@ impl Shared {
             return Ok(Arc::clone(text));
         }
         let stream = format!("definition/{digest}");
-        let records = self.journal.read_stream(&stream, 0, 1)?;
-        let Some(Event::Definition(DefinitionEvent::Registered(definition))) =
-            records.first().map(|one| &one.event)
-        else {
-            return Err(EngineError::Definition {
+        let records = self.journal.read_stream(&stream, 0, Definition::RECORDS_MAX)?;
+        let text = Definition::text_of(records.iter().map(|record| &record.event));
+        let text: Arc<str> = text
+            .ok_or_else(|| EngineError::Definition {
                 run: submitted.run,
                 why: format!("{digest} is not in the journal"),
-            });
-        };
-        let text: Arc<str> = definition.text.as_str().into();
+            })?
+            .into();
         lock(&self.definitions).insert(digest, Arc::clone(&text));
         Ok(text)
     }

@@ -384,13 +384,14 @@ impl Shared {
         }
         let stream: journal::StreamId = format!("definition/{digest}").into();
         if self.journal.read_stream(&stream, 0, 1)?.is_empty() {
-            let event = DefinitionEvent::Registered(Box::new(journal::events::Definition {
-                digest,
-                kind: definition.program.kind.clone(),
-                text: definition.text.to_string(),
-            }));
+            let kept = DefinitionEvent::keeping(digest, &definition.program.kind, &definition.text);
+            let too_long = || JournalError::TooLarge { bytes: definition.text.len() };
             append.expect.push(journal::Expect { stream: stream.clone(), sequence: 0 });
-            append.events.push(NewEvent { stream, actor: actor.clone(), event: event.into() });
+            append.events.extend(kept.ok_or_else(too_long)?.into_iter().map(|event| NewEvent {
+                stream: stream.clone(),
+                actor: actor.clone(),
+                event: event.into(),
+            }));
             // remembered only once it is durable: see `text_of`
             return Ok(());
         }

@@ -3,6 +3,13 @@
 /// Largest record in bytes of its canonical form: 4 MiB.
 pub const RECORD_BYTES_MAX: usize = 4 << 20;
 
+/// Longest text of a definition in bytes: 256 MiB, a plan of some 300,000 changes.
+pub const DEFINITION_BYTES_MAX: usize = 256 << 20;
+
+/// What one record holds of a definition's text at most. As JSON it can be six times as long, and is below the limit of a
+/// record all the same.
+pub const DEFINITION_PART_BYTES: usize = 512 << 10;
+
 /// Longest stream name in bytes.
 pub const STREAM_BYTES_MAX: usize = 128;
 

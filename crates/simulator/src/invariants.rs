@@ -6,7 +6,9 @@ use std::sync::Arc;
 use engine::ports::Programs;
 use engine::state::RunState;
 use engine::{EngineError, control};
-use journal::events::{ApprovalEvent, DefinitionEvent, QuotaEvent, RunEvent, StepEvent, TimerEvent};
+use journal::events::{
+    ApprovalEvent, Definition, DefinitionEvent, QuotaEvent, RunEvent, StepEvent, TimerEvent,
+};
 use journal::{Event, Journal, Record, record};
 use model::{ApprovalId, Digest, EffectClass, RunId, Timestamp};
 
@@ -195,15 +197,14 @@ fn submissions_are_single(evidence: &Evidence<'_>, records: &[Record], broken: &
 
 /// Every run has ended; nothing follows its end but a retry; folding it again leads to the same end.
 fn runs_end_and_replay(evidence: &Evidence<'_>, records: &[Record], broken: &mut Vec<String>) {
-    let texts: BTreeMap<Digest, &str> = records
-        .iter()
-        .filter_map(|record| match &record.event {
-            Event::Definition(DefinitionEvent::Registered(definition)) => {
-                Some((definition.digest, &*definition.text))
-            }
-            _ => None,
-        })
-        .collect();
+    let definition = |(at, record): (usize, &Record)| match &record.event {
+        Event::Definition(DefinitionEvent::Registered(definition)) => {
+            let stream = records[at..].iter().filter(|other| other.stream == record.stream);
+            Some((definition.digest, Definition::text_of(stream.map(|record| &record.event))?))
+        }
+        _ => None,
+    };
+    let texts: BTreeMap<Digest, String> = records.iter().enumerate().filter_map(definition).collect();
     let mut streams: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for record in records.iter().filter(|record| record.stream.starts_with("run_")) {
         streams.entry(&record.stream).or_default().push(record);
@@ -230,7 +231,7 @@ fn runs_end_and_replay(evidence: &Evidence<'_>, records: &[Record], broken: &mut
 fn replay(
     evidence: &Evidence<'_>,
     records: &[&Record],
-    texts: &BTreeMap<Digest, &str>,
+    texts: &BTreeMap<Digest, String>,
 ) -> Result<(), String> {
     let Some((first, rest)) = records.split_first() else { return Ok(()) };
     let Event::Run(RunEvent::Submitted(submitted)) = &first.event else {

@@ -22,9 +22,6 @@ use crate::report::{Answer, Report};
 use crate::ui::{COMMAND, DIM, STRONG, Ui};
 use crate::views::table::count;
 
-/// What a record holds beside the plan.
-const RECORD_MARGIN: usize = 16 << 10;
-
 /// Where the plan comes from.
 enum From {
     Made(Wanted),
@@ -140,9 +137,7 @@ fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Repor
         return Ok(Some(Report::new(code::plan::STALE, what).with_hint(hint)));
     }
     let definition = definition(plan);
-    // the text becomes a text in a record, whose quotes are escaped there
-    let bytes = definition.text.len() + definition.text.matches('"').count();
-    if bytes > journal::limits::RECORD_BYTES_MAX - RECORD_MARGIN {
+    if definition.text.len() > journal::limits::DEFINITION_BYTES_MAX {
         let what = format!("the plan of {} is too large for one run", count(plan.changes.len(), "change"));
         let report = Report::new(code::plan::LIMIT, what);
         return Ok(Some(

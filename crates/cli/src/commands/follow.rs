@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use engine::approvals::Persons;
 use engine::control;
 use engine::limits::READ_MAX;
-use journal::events::{Asked, RunEvent, StepEvent};
+use journal::events::{Asked, Definition, RunEvent, StepEvent};
 use journal::{Event, Journal, Record};
 use model::{ApprovalId, Code, Problem, RunId, Timestamp, code};
 use policy::Choice;
@@ -437,13 +437,8 @@ pub(super) fn dialect_of(journal: &SqliteJournal, run: RunId) -> Result<Dialect,
         return Ok(Dialect::Standard);
     }
     let stream = format!("definition/{}", submitted.program.digest);
-    let definition = journal.read_stream(&stream, 0, 1)?;
-    let text = definition.first().and_then(|record| match &record.event {
-        Event::Definition(journal::events::DefinitionEvent::Registered(definition)) => {
-            Some(definition.text.as_str())
-        }
-        _ => None,
-    });
-    let (workflow, _) = workflow::load("definition", text.unwrap_or_default());
+    let records = journal.read_stream(&stream, 0, Definition::RECORDS_MAX)?;
+    let text = Definition::text_of(records.iter().map(|record| &record.event));
+    let (workflow, _) = workflow::load("definition", text.as_deref().unwrap_or_default());
     Ok(workflow.map_or(Dialect::Standard, |workflow| workflow.dialect))
 }

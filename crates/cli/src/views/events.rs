@@ -177,6 +177,9 @@ pub fn words(event: &Event) -> String {
         Event::Definition(journal::events::DefinitionEvent::Registered(definition)) => {
             format!("{}, {} bytes", definition.kind, definition.text.len())
         }
+        Event::Definition(journal::events::DefinitionEvent::Continued(part)) => {
+            format!("{} bytes more", part.text.len())
+        }
         Event::Bus(BusEvent::Published(published)) => published.event.kind.clone(),
         Event::Environment(event) => environment(event),
     }

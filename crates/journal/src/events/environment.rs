@@ -1,6 +1,6 @@
 //! Events about an environment and what its runs share.
 
-use model::{CheckpointId, CloudEvent, Digest, Environment, RunId, StepId, Timestamp};
+use model::{CheckpointId, CloudEvent, Environment, RunId, StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::vocabulary;
@@ -46,14 +46,6 @@ vocabulary! {
         Anchored(Anchored) = "schedule.anchored",
         /// It started a run.
         Fired(Firing) = "schedule.fired",
-    }
-}
-
-vocabulary! {
-    /// What happens to a definition. Stream `definition/DIGEST`.
-    DefinitionEvent {
-        /// Its text, kept so that runs can be replayed from the journal alone.
-        Registered(Box<Definition>) = "definition.registered",
     }
 }
 
@@ -147,18 +139,6 @@ pub struct Firing {
     pub due: Timestamp,
     /// The run it started.
     pub run: RunId,
-}
-
-/// Data of `definition.registered`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Definition {
-    /// Digest of `text`.
-    pub digest: Digest,
-    /// `workflow`, `policy`.
-    pub kind: String,
-    /// The text, exactly.
-    pub text: String,
 }
 
 /// Data of `bus.published`.

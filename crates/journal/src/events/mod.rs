@@ -15,14 +15,16 @@
 //! | `environment` | [`EnvironmentEvent`] |
 
 mod approval;
+mod definition;
 mod environment;
 mod run;
 mod step;
 
 pub use approval::{ApprovalEvent, Asked, Decided, Escalated, LevelRecord, Refused, Vote};
+pub use definition::{Definition, DefinitionEvent, DefinitionPart};
 pub use environment::{
-    Anchored, BusEvent, CheckpointSigned, Claim, Definition, DefinitionEvent, EnvironmentEvent, Firing,
-    Initialised, KeyAdded, KeyRetired, Published, QuotaEvent, QuotaUse, ScheduleEvent, SubmissionEvent,
+    Anchored, BusEvent, CheckpointSigned, Claim, EnvironmentEvent, Firing, Initialised, KeyAdded, KeyRetired,
+    Published, QuotaEvent, QuotaUse, ScheduleEvent, SubmissionEvent,
 };
 pub use run::{
     Ended, EndedBadly, MatchedRecord, Nothing, Owner, Parent, ProgramRecord, Reason, RetryFrom, RunEvent,
