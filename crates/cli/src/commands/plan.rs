@@ -39,7 +39,13 @@ fn rules(here: &Here) -> Result<Rules, Report> {
 }
 
 /// What policy will say, for people.
-pub(super) fn foretell(ui: &mut Ui, world: &World, here: &Here, rules: &Rules, plan: &Plan) -> Answer {
+pub(super) fn foretell(
+    ui: &mut Ui,
+    world: &World,
+    here: &Here,
+    rules: &Rules,
+    plan: &Plan,
+) -> Result<(), Report> {
     let actor = rules.access.actor(&here.place.environment, &world.user, None)?;
     let outlook = outlook(plan, (&rules.policy, &rules.access), &actor, world.clock.now());
     for reason in &outlook.denied {
@@ -51,7 +57,11 @@ pub(super) fn foretell(ui: &mut Ui, world: &World, here: &Here, rules: &Rules, p
     for chain in &outlook.chains {
         ui.note(format_args!("{WARN}needs approval{WARN:#}  by the chain {}", plain(chain)));
     }
-    Ok(0)
+    if outlook.beyond > 0 {
+        let more = crate::views::table::count(outlook.beyond, "change");
+        ui.note(format_args!("{DIM}{more} more will be judged when they are applied{DIM:#}"));
+    }
+    Ok(())
 }
 
 /// The hosts of the place, to look at them. Makes no journal.
@@ -69,9 +79,8 @@ pub(super) async fn make(here: &Here, site: &Site, wanted: &Wanted) -> Result<Ma
     }
 }
 
-fn made(ui: &mut Ui, world: &World, here: &Here, wanted: &Wanted) -> Result<Plan, Report> {
-    let rules = rules(here)?;
-    let site = site(world, here, &rules)?;
+fn made(ui: &mut Ui, world: &World, here: &Here, rules: &Rules, wanted: &Wanted) -> Result<Plan, Report> {
+    let site = site(world, here, rules)?;
     let made = super::runtime()?.block_on(make(here, &site, wanted))?;
     for warning in &made.configuration.warnings {
         ui.note(crate::report::finding_text(warning, None).trim_end());
@@ -131,9 +140,11 @@ pub(super) fn blocked(plan: &Plan) -> usize {
 
 /// Makes and shows a plan, or shows one that was made.
 pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> Answer {
-    let plan = match &args.show {
-        Some(file) => read(file)?,
-        None => made(ui, world, here, &wanted(&args.wanted, args.destroy)?)?,
+    let (plan, rules) = if let Some(file) = &args.show {
+        (read(file)?, None)
+    } else {
+        let rules = rules(here)?;
+        (made(ui, world, here, &rules, &wanted(&args.wanted, args.destroy)?)?, Some(rules))
     };
     if let Some(file) = &args.out {
         let text = String::from_utf8(plan.to_file()).map_err(|error| Report::internal(error.to_string()))?;
@@ -146,8 +157,8 @@ pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> 
     } else {
         show(ui, &plan);
         ui.note(format_args!("\n{DIM}{} {}{DIM:#}", plan.id, plan.digest()));
-        if !plan.is_empty() {
-            foretell(ui, world, here, &rules(here)?, &plan)?;
+        if let Some(rules) = rules.filter(|_| !plan.is_empty()) {
+            foretell(ui, world, here, &rules, &plan)?;
         }
     }
     let blocked = blocked(&plan);
@@ -168,7 +179,7 @@ pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> 
 
 /// Prints the graph of changes.
 pub(super) fn graph(ui: &mut Ui, world: &World, here: &Here, args: &GraphArgs) -> Answer {
-    let plan = made(ui, world, here, &wanted(&args.wanted, false)?)?;
+    let plan = made(ui, world, here, &rules(here)?, &wanted(&args.wanted, false)?)?;
     if ui.json {
         ui.answer_json(&json!({ "dot": plan.to_dot(), "levels": plan.levels() }));
     } else {
@@ -186,7 +197,7 @@ fn is_drift(change: &Change) -> bool {
 
 /// Says what on the hosts is not as it was applied.
 pub(super) fn drift(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -> Answer {
-    let plan = made(ui, world, here, &wanted(&args.wanted, false)?)?;
+    let plan = made(ui, world, here, &rules(here)?, &wanted(&args.wanted, false)?)?;
     let drifted: Vec<&Change> = plan.changes.iter().filter(|change| is_drift(change)).collect();
     let unknown: Vec<&Change> =
         plan.changes.iter().filter(|change| change.operation == Operation::Blocked).collect();

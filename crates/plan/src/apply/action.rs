@@ -1,5 +1,6 @@
 //! From a step of the plan to an action.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{Action, Capability, Digest, EffectClass, Problem, Reversibility};
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Apply, Role};
-use crate::change::Operation;
+use crate::change::{Change, Handler, Operation, PlannedCheck};
+use crate::file::Plan;
 use crate::name::{Host, Instance, Name, ResourceId, TypeName};
 use crate::value::{OutputRef, Term, Values, has_reference, substitute};
 
@@ -39,8 +41,8 @@ pub struct ResourceInput {
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub desired: Values,
     /// What was applied last, for what is deleted or replaced; what was there, for the attributes that are updated.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    pub prior: std::collections::BTreeMap<Name, Term>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prior: BTreeMap<Name, Term>,
     /// The attributes to change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Name>,
@@ -58,23 +60,46 @@ pub struct ResourceInput {
     pub depends: Vec<Instance>,
 }
 
-/// What differs from step to step.
-struct Nature {
-    kind: String,
-    uses: Vec<String>,
-    effect: EffectClass,
-    reversibility: Reversibility,
+/// What a step of a plan acts on.
+#[derive(Clone, Copy)]
+enum Part<'p> {
+    Change(&'p Change),
+    Handler(&'p Handler),
+    Check(&'p PlannedCheck),
 }
 
-impl Apply {
-    /// The action of a unit, its references filled in.
-    pub(super) fn action(&self, unit: u32) -> Result<Action, Problem> {
-        let plan = Arc::clone(&self.plan);
-        let (nature, mut input) = match self.units[unit as usize].role {
-            Role::Change(at) => {
-                let change = &plan.changes[at as usize];
-                let mut input = self.input(&change.instance, &change.kind);
-                input.desired = self.filled(&change.instance, &change.desired)?;
+impl Part<'_> {
+    fn instance(&self) -> &Instance {
+        match self {
+            Self::Change(change) => &change.instance,
+            Self::Handler(handler) => &handler.instance,
+            Self::Check(check) => &check.instance,
+        }
+    }
+
+    /// Its input; references as they are declared.
+    fn input(&self, plan: &Plan) -> ResourceInput {
+        let (kind, desired) = match self {
+            Self::Change(change) => (&change.kind, &change.desired),
+            Self::Handler(handler) => (&handler.kind, &handler.desired),
+            Self::Check(check) => (&check.kind, &check.desired),
+        };
+        let mut input = ResourceInput {
+            plan: plan.digest(),
+            host: self.instance().host.clone(),
+            resource: self.instance().resource.clone(),
+            kind: kind.clone(),
+            provider: plan.types.get(kind).map(|used| used.version.clone()).unwrap_or_default(),
+            desired: desired.clone(),
+            prior: BTreeMap::new(),
+            fields: Vec::new(),
+            handler: None,
+            moved_from: None,
+            create_first: false,
+            depends: Vec::new(),
+        };
+        match self {
+            Self::Change(change) => {
                 input.prior.clone_from(&change.prior);
                 for field in &change.fields {
                     input.prior.entry(field.name.clone()).or_insert_with(|| field.before.clone());
@@ -83,63 +108,68 @@ impl Apply {
                 input.moved_from.clone_from(&change.moved_from);
                 input.create_first = change.create_first;
                 input.depends.clone_from(&change.depends);
-                let kind = format!("{KIND_PREFIX}{}", change.operation);
-                let uses = change.uses.clone();
-                (Nature { kind, uses, effect: change.effect, reversibility: change.reversibility }, input)
             }
-            Role::Handler(at) => {
-                let handler = &plan.handlers[at as usize];
-                let mut input = self.input(&handler.instance, &handler.kind);
-                input.desired = self.filled(&handler.instance, &handler.desired)?;
-                input.handler = Some(handler.name.clone());
-                let (kind, uses) = (KIND_HANDLE.to_owned(), handler.uses.clone());
-                (Nature { kind, uses, effect: handler.effect, reversibility: handler.reversibility }, input)
-            }
-            Role::Check(at) => {
-                let check = &plan.checks[at as usize];
-                let mut input = self.input(&check.instance, &check.kind);
-                input.desired = self.filled(&check.instance, &check.desired)?;
-                let (kind, uses) = (KIND_CHECK.to_owned(), check.uses.clone());
-                (
-                    Nature { kind, uses, effect: EffectClass::Read, reversibility: Reversibility::NoChange },
-                    input,
-                )
-            }
-            Role::Junction(_) => return Err(Problem::runtime("nothing is done at a junction")),
-        };
-        let used = plan.types.get(&input.kind);
-        input.provider = used.map(|used| used.version.clone()).unwrap_or_default();
-        let target = format!("{}/{}", input.host, input.resource);
-        let place = Instance::new(input.host.clone(), input.resource.clone());
-        let wants = self.filled_uses(&place, nature.uses);
-        let input = serde_json::to_value(&input)
-            .map_err(|error| Problem::runtime(format!("the input of {target} cannot be written: {error}")))?;
-        Ok(Action {
-            kind: nature.kind,
-            target,
-            input,
-            effect: nature.effect,
-            reversibility: nature.reversibility,
-            wants,
-            idempotency_key: self.idempotency_key(unit),
-        })
+            Self::Handler(handler) => input.handler = Some(handler.name.clone()),
+            Self::Check(_) => {}
+        }
+        input
     }
 
-    fn input(&self, instance: &Instance, kind: &TypeName) -> ResourceInput {
-        ResourceInput {
-            plan: self.plan.digest(),
-            host: instance.host.clone(),
-            resource: instance.resource.clone(),
-            kind: kind.clone(),
-            provider: String::new(),
-            desired: Values::new(),
-            prior: std::collections::BTreeMap::new(),
-            fields: Vec::new(),
-            handler: None,
-            moved_from: None,
-            create_first: false,
-            depends: Vec::new(),
-        }
+    /// The action with this input, as far as the plan says what it is.
+    fn action(&self, input: &ResourceInput) -> Result<Action, serde_json::Error> {
+        let (kind, uses, effect, reversibility) = match self {
+            Self::Change(change) => {
+                let kind = format!("{KIND_PREFIX}{}", change.operation);
+                (kind, &change.uses, change.effect, change.reversibility)
+            }
+            Self::Handler(handler) => {
+                (KIND_HANDLE.to_owned(), &handler.uses, handler.effect, handler.reversibility)
+            }
+            Self::Check(check) => {
+                (KIND_CHECK.to_owned(), &check.uses, EffectClass::Read, Reversibility::NoChange)
+            }
+        };
+        Ok(Action {
+            kind,
+            target: self.instance().to_string(),
+            input: serde_json::to_value(input)?,
+            effect,
+            reversibility,
+            wants: uses.iter().cloned().map(Capability).collect(),
+            idempotency_key: String::new(),
+        })
+    }
+}
+
+/// Every action that applying `plan` may come to, as far as that is known before: references are as they are declared, and
+/// no run has given them a key. For foretelling what policy will say.
+pub fn actions(plan: &Plan) -> impl Iterator<Item = Action> {
+    let changes = plan.changes.iter().map(Part::Change);
+    let handlers = plan.handlers.iter().map(Part::Handler);
+    let checks = plan.checks.iter().map(Part::Check);
+    changes.chain(handlers).chain(checks).filter_map(|part| part.action(&part.input(plan)).ok())
+}
+
+impl Apply {
+    /// The action of a unit, its references filled in.
+    pub(super) fn action(&self, unit: u32) -> Result<Action, Problem> {
+        let plan = Arc::clone(&self.plan);
+        let part = match self.units[unit as usize].role {
+            Role::Change(at) => Part::Change(&plan.changes[at as usize]),
+            Role::Handler(at) => Part::Handler(&plan.handlers[at as usize]),
+            Role::Check(at) => Part::Check(&plan.checks[at as usize]),
+            Role::Junction(_) => return Err(Problem::runtime("nothing is done at a junction")),
+        };
+        let instance = part.instance();
+        let mut input = part.input(&plan);
+        input.desired = self.filled(instance, &input.desired)?;
+        let unwritable = |error: serde_json::Error| {
+            Problem::runtime(format!("the input of {instance} cannot be written: {error}"))
+        };
+        let mut action = part.action(&input).map_err(unwritable)?;
+        action.wants = self.filled_uses(instance, action.wants);
+        action.idempotency_key = self.idempotency_key(unit);
+        Ok(action)
     }
 
     fn idempotency_key(&self, unit: u32) -> String {
@@ -148,7 +178,7 @@ impl Apply {
     }
 
     /// What an action may touch, its references filled in; one that cannot be stays, and nothing grants that.
-    fn filled_uses(&self, instance: &Instance, uses: Vec<String>) -> Vec<Capability> {
+    fn filled_uses(&self, instance: &Instance, wants: Vec<Capability>) -> Vec<Capability> {
         let fill = |text: String| {
             let value = Value::String(text);
             if !has_reference(&value) {
@@ -157,7 +187,7 @@ impl Apply {
             substitute(&value, &mut |reference: &OutputRef| self.output(instance, reference), &mut Vec::new())
         };
         let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        uses.into_iter().map(|one| Capability(text(fill(one)))).collect()
+        wants.into_iter().map(|one| Capability(text(fill(one.0)))).collect()
     }
 
     /// Values with every reference filled in from what was applied before.

@@ -25,7 +25,7 @@ use model::program::{Diverged, Due, Proposal, TimerPurpose};
 use model::{CloudEvent, EffectClass, Event, Happening, Problem, Program, RunId, Step, StepId};
 use serde_json::Value;
 
-pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
+pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput, actions};
 pub use freshness::{FreshnessInput, KIND_FRESHNESS};
 pub use options::Options;
 pub use report::{NotDone, REPORT_STEP, Report};

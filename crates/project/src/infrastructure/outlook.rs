@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{Action, Capability, RunId, Timestamp, Verdict};
-use plan::apply::{KIND_PREFIX, ResourceInput};
-use plan::{Change, Plan};
+use model::{RunId, Timestamp, Verdict};
+use plan::Plan;
 use policy::{Facts, NothingUsed, PolicySet, Request, WorkflowFacts};
 
 use super::program::definition;
@@ -21,6 +20,8 @@ pub struct Outlook {
     pub deferred: Vec<String>,
     /// The chains of approval it will go through.
     pub chains: BTreeSet<String>,
+    /// How many of its actions policy was not asked about, because they are too many to be asked about beforehand.
+    pub beyond: usize,
 }
 
 /// Asks policy about a plan and its changes, quotas taken as unused.
@@ -53,13 +54,14 @@ pub fn outlook(
     let mut outlook = Outlook::default();
     outlook.add("", &policy.decide(&Request::run(&facts), &NothingUsed, now).judgement.verdict);
     let facts = Facts { plan: None, ..facts };
-    for change in plan.changes.iter().take(limits::OUTLOOK_MAX) {
-        let action = action(plan, change);
+    let mut actions = plan::apply::actions(plan);
+    for action in actions.by_ref().take(limits::OUTLOOK_MAX) {
         let step = model::StepId::new(action.target.as_str());
         let request = Request::step(&facts, &step, &action.target, 1, &action);
         let decision = policy.decide(&request, &NothingUsed, now);
         outlook.add(&action.target, &decision.judgement.verdict);
     }
+    outlook.beyond = actions.count();
     outlook
 }
 
@@ -93,32 +95,5 @@ impl Outlook {
                 self.chains.extend(approvals.iter().map(|chain| chain.name.clone()));
             }
         }
-    }
-}
-
-/// A change as policy will see it.
-fn action(plan: &Plan, change: &Change) -> Action {
-    let input = ResourceInput {
-        plan: plan.digest(),
-        host: change.instance.host.clone(),
-        resource: change.instance.resource.clone(),
-        kind: change.kind.clone(),
-        provider: plan.types.get(&change.kind).map(|used| used.version.clone()).unwrap_or_default(),
-        desired: change.desired.clone(),
-        prior: change.prior.clone(),
-        fields: change.fields.iter().map(|field| field.name.clone()).collect(),
-        handler: None,
-        moved_from: change.moved_from.clone(),
-        create_first: change.create_first,
-        depends: change.depends.clone(),
-    };
-    Action {
-        kind: format!("{KIND_PREFIX}{}", change.operation),
-        target: change.instance.to_string(),
-        input: serde_json::to_value(&input).unwrap_or_default(),
-        effect: change.effect,
-        reversibility: change.reversibility,
-        wants: change.uses.iter().cloned().map(Capability).collect(),
-        idempotency_key: String::new(),
     }
 }
