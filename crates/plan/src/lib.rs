@@ -81,4 +81,6 @@ pub use schema::Schemas;
 pub use secret::{Seals, refers_to_secret, secrets_in};
 pub use stale::{Moved, Now, Stale};
 pub use undo::{NotUndoable, Undo, undo};
-pub use value::{Held, OutputRef, Seal, SealingKey, Term, Values, fill, output_reference, references_in};
+pub use value::{
+    Held, OutputRef, Seal, SealingKey, Term, Values, fill, output_reference, references_in, refers_to_output,
+};

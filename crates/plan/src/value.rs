@@ -90,7 +90,12 @@ pub(crate) fn has_secret(value: &Value) -> bool {
 
 /// Whether `value` refers to an output of another resource anywhere.
 pub(crate) fn has_reference(value: &Value) -> bool {
-    any_text(value, &|text| text.contains(OUTPUT_OPEN))
+    any_text(value, &refers_to_output)
+}
+
+/// Whether `text` refers to an output of another resource.
+pub fn refers_to_output(text: &str) -> bool {
+    text.contains(OUTPUT_OPEN)
 }
 
 /// The name of the secret that `value` is a reference to and nothing else.

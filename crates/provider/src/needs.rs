@@ -201,6 +201,29 @@ impl Needs {
         needs
     }
 
+    /// What texts as plans disclose them let; a text that is no capability lets nothing.
+    pub fn from_texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
+        let mut needs = Self::default();
+        for text in texts {
+            let Some((verb, rest)) = text.split_once(':') else {
+                needs.facts |= text == "facts";
+                continue;
+            };
+            let words = || rest.split(' ').map(str::to_owned).collect();
+            match verb {
+                "read" => needs.read.push(rest.to_owned()),
+                "write" => needs.write.push(rest.to_owned()),
+                "parents" => needs.parents.push(rest.to_owned()),
+                "query" => needs.queries.push(words()),
+                "exec" => needs.programs.push(words()),
+                "tcp" => needs.tcp.push(rest.to_owned()),
+                "http" => needs.http.push(rest.to_owned()),
+                _ => {}
+            }
+        }
+        needs
+    }
+
     /// Everything, as plans disclose it and policy grants it: `write:/etc/motd`, `exec:/usr/bin/apt-get install nginx`.
     pub fn texts(&self) -> Vec<String> {
         let mut texts = Vec::new();
@@ -408,6 +431,25 @@ mod tests {
         let tcp = |port| Query::Tcp { host: "db".into(), port, timeout_ms: 10 };
         assert_eq!(probe.allow_query(&tcp(5432)), Ok(()));
         assert!(probe.allow_query(&tcp(22)).is_err());
+    }
+
+    #[test]
+    fn what_is_disclosed_lets_what_was_needed_and_nothing_else() {
+        let all = [
+            "write:{path}",
+            "parents:{path} if parents",
+            "query:{unless}",
+            "exec:{program} -q",
+            "facts",
+            "tcp:{host}:1",
+        ];
+        let values = json!({
+            "path": "/srv/a b", "parents": true, "unless": ["test", "-e", "/x"], "program": "apt", "host": "db"
+        });
+        let needs = needs(&all, &values);
+        let texts = needs.texts();
+        assert_eq!(Needs::from_texts(texts.iter().map(String::as_str)), needs);
+        assert_eq!(Needs::from_texts(["fly:/", "exec", "write"]), Needs::default());
     }
 
     #[test]

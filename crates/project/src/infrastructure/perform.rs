@@ -9,12 +9,13 @@ use host::WithSecrets;
 use model::{Action, Coded as _, Problem};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
 use plan::{Held, Name, Operation, Plan, Seals, Term, Values};
-use provider::exchange::{Change, Operation as Wanted};
+use provider::exchange::{self, Change};
 use provider::{Group, Inspected, Needs, ProviderError, Rights, TypeDescription, step};
 use remote::Carrier;
 use serde_json::{Value, json};
 
 use super::batch::{Answer, Batches};
+use super::secrets::seals;
 use super::site::Site;
 
 /// Performs `resource.*`: with the secrets that the configuration declares, whose values are kept out of what comes back.
@@ -149,30 +150,6 @@ impl Changing {
         providers.find(&input.kind).ok_or_else(|| broken(format!("there is no provider for {}", input.kind)))
     }
 
-    /// The rights of a run's session with a host: what the plan discloses for that host.
-    async fn rights(&self, plan: &Plan, host: &plan::Host) -> Rights {
-        let mut rights = Rights::default();
-        let Ok(providers) = self.site.providers().await else { return rights };
-        let mut add = |kind: &plan::TypeName, desired: &Values, prior: &BTreeMap<Name, Term>| {
-            let Some((_, kind)) = providers.find(kind) else { return };
-            let mut values = known(prior);
-            rights.add(Needs::of(kind, &kind.complete(values.clone())).changing());
-            values.extend(step::attributes(desired));
-            rights.add(Needs::of(kind, &kind.complete(values)).changing());
-        };
-        let nothing = BTreeMap::new();
-        for change in plan.changes.iter().filter(|change| change.instance.host == *host) {
-            add(&change.kind, &change.desired, &change.prior);
-        }
-        for handler in plan.handlers.iter().filter(|handler| handler.instance.host == *host) {
-            add(&handler.kind, &handler.desired, &nothing);
-        }
-        for check in plan.checks.iter().filter(|check| check.instance.host == *host) {
-            add(&check.kind, &check.desired, &nothing);
-        }
-        rights
-    }
-
     /// Declared values with their secrets, and the secrets' keyed digests.
     async fn revealed(
         &self,
@@ -183,23 +160,18 @@ impl Changing {
             permanent(Problem::configuration(error.to_string()).with_code(model::code::host::NO_SECRET))
         };
         let key = self.site.key().await.map_err(|error| broken(error.to_string()))?;
-        let (mut revealed, mut seals) = (Values::new(), BTreeMap::new());
-        for (name, value) in desired {
-            let mut names = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        for value in desired.values() {
+            self.site.files.learn(value);
             plan::secrets_in(value, &mut |secret| {
                 names.insert(secret.to_owned());
             });
-            self.site.files.learn(value);
-            if names.is_empty() {
-                revealed.insert(name.clone(), value.clone());
-                continue;
-            }
-            for secret in names {
-                let value = context.secrets.reveal(&secret).map_err(no_secret)?;
-                seals.insert(secret, key.seal(&Value::String(value.expose().to_owned())));
-            }
-            let whole = host::reveal(value, &*context.secrets).map_err(no_secret)?;
-            revealed.insert(name.clone(), Arc::new(whole));
+        }
+        let seals = seals(names.iter().map(String::as_str), &*context.secrets, key)
+            .map_err(|mut missing| no_secret(missing.remove(0)))?;
+        let mut revealed = desired.clone();
+        for value in revealed.values_mut().filter(|value| plan::refers_to_secret(value)) {
+            *value = Arc::new(host::reveal(value, &*context.secrets).map_err(no_secret)?);
         }
         Ok((revealed, seals))
     }
@@ -212,7 +184,7 @@ impl Changing {
         operation: Operation,
     ) -> Result<Value, Failure> {
         let (_, kind) = self.described(input).await?;
-        disclosed(kind, input, action)?;
+        all_disclosed(kind, input, action)?;
         let (desired, seals) = self.revealed(context, &input.desired).await?;
         let changes = step::changes(operation, &desired, &input.prior, &input.fields, input.create_first);
         let (mut changed, mut attributes) = (false, provider::Attributes::new());
@@ -322,13 +294,13 @@ impl Changing {
         let mut wanted = Rights::default();
         for change in &changes {
             let completed = match change.operation {
-                Wanted::Delete => change.clone(),
+                exchange::Operation::Delete => change.clone(),
                 _ => Change { desired: kind.complete(change.desired.clone()), ..change.clone() },
             };
             wanted.add(provider::needs_of(kind, &completed).changing());
         }
         let (site, host) = (&self.site, &input.host);
-        let shared = site.sessions.of((run, host), &site.fleet, self.rights(&plan, host)).await;
+        let shared = site.sessions.of((run, host), &site.fleet, || disclosed_rights(&plan, host)).await;
         let shared = shared.map_err(|error| unreachable(&error))?;
         // what depends on outputs of other changes is only known now, and gets a session of its own
         if !covers(&shared.rights, &wanted) {
@@ -351,7 +323,7 @@ impl Changing {
     ) -> Result<Value, Failure> {
         let name = input.handler.as_ref().ok_or_else(|| broken("no handler is named"))?;
         let (_, kind) = self.described(input).await?;
-        disclosed(kind, input, action)?;
+        all_disclosed(kind, input, action)?;
         let (desired, _) = self.revealed(context, &input.desired).await?;
         let outcome = self.make(context, input, step::handler(name, &desired)).await?;
         Ok(json!({ "changed": outcome.map_err(|error| failed(&error))?.changed }))
@@ -395,7 +367,7 @@ impl Changing {
 }
 
 /// Refuses what the plan did not disclose, and so nobody judged.
-fn disclosed(kind: &TypeDescription, input: &ResourceInput, action: &Action) -> Result<(), Failure> {
+fn all_disclosed(kind: &TypeDescription, input: &ResourceInput, action: &Action) -> Result<(), Failure> {
     let texts = |values: provider::Attributes| Needs::of(kind, &kind.complete(values)).texts();
     let mut needed =
         if input.desired.is_empty() { Vec::new() } else { texts(step::attributes(&input.desired)) };
@@ -411,6 +383,16 @@ fn disclosed(kind: &TypeDescription, input: &ResourceInput, action: &Action) -> 
             Err(permanent(Problem::authorization(detail).with_code(model::code::provider::NOT_DECLARED)))
         }
     }
+}
+
+/// The rights of a run's session with a host: what the plan discloses for that host. What depends on outputs of other
+/// changes is not known yet, and gives none.
+fn disclosed_rights(plan: &Plan, host: &plan::Host) -> Rights {
+    let changes = plan.changes.iter().map(|change| (&change.instance, &change.uses));
+    let handlers = plan.handlers.iter().map(|handler| (&handler.instance, &handler.uses));
+    let uses = changes.chain(handlers).filter(|(instance, _)| instance.host == *host);
+    let known = uses.flat_map(|(_, uses)| uses).filter(|text| !plan::refers_to_output(text));
+    Needs::from_texts(known.map(String::as_str)).changing()
 }
 
 fn unreachable(error: &remote::RemoteError) -> ProviderError {

@@ -40,7 +40,7 @@ impl Sessions {
         &self,
         (run, host): (RunId, &Host),
         fleet: &Fleet,
-        rights: impl Future<Output = Rights>,
+        rights: impl FnOnce() -> Rights,
     ) -> Result<Arc<Shared>, RemoteError> {
         let cell = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +56,7 @@ impl Sessions {
             Arc::clone(&entry.0)
         };
         let open = || async {
-            let rights = rights.await;
+            let rights = rights();
             let session = fleet.open(host, rights.clone()).await?;
             Ok(Arc::new(Shared { session, rights, opened: Instant::now() }))
         };
