@@ -160,7 +160,7 @@ impl Resource {
 }
 
 /// One part of a JSON pointer (RFC 6901).
-fn pointer(part: &str) -> String {
+pub(crate) fn pointer(part: &str) -> String {
     part.replace('~', "~0").replace('/', "~1")
 }
 

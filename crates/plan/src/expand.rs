@@ -9,7 +9,7 @@ use crate::desired::{DependencyKind, Desired, Place, Resource};
 use crate::inventory::{Expander, Inventory};
 use crate::limits;
 use crate::name::{Host, Instance, ResourceId, did_you_mean};
-use crate::schema::{Schemas, check_resource};
+use crate::schema::{Schemas, check_check, check_resource};
 use crate::value;
 
 /// A dependency between resources, by index.
@@ -63,6 +63,9 @@ impl<'a> Expanded<'a> {
             resources.iter().zip(0..).map(|(resource, index)| (&resource.id, index)).collect();
         let mut declared: Vec<Declared<'a>> =
             resources.iter().map(|resource| declare(resource, &index, schemas, &mut found)).collect();
+        for check in &desired.checks {
+            check_check(check, schemas, &mut found);
+        }
         let order = order(&declared, &mut found);
         let mut expander = Expander::new(inventory);
         if !found.is_empty() {

@@ -89,6 +89,7 @@ pub fn undo(
         return Err(NotUndoable { left_out });
     }
     let (changes, junctions, numbers) = ordered(plan, back);
+    let handlers = handlers(plan, &numbers, changes.len());
     let mut counts = Counts::default();
     for change in &changes {
         count(&mut counts, change.operation);
@@ -111,8 +112,8 @@ pub fn undo(
         },
         counts,
         reach: reach(&changes, plan.reach.resources_known, plan.reach.hosts_known),
-        types: types(&changes, &plan.checks, schemas),
-        handlers: handlers(plan, &numbers, changes.len()),
+        types: types(&changes, &handlers, &plan.checks, schemas),
+        handlers,
         changes,
         junctions,
         checks: plan.checks.clone(),

@@ -20,6 +20,9 @@ pub struct InitArgs {
 pub struct ValidateArgs {
     /// Workflow files; everything of the project when left out
     pub files: Vec<PathBuf>,
+    /// Set a variable of the infrastructure's configuration
+    #[arg(long = "var", value_name = "NAME=VALUE", conflicts_with = "files")]
+    pub variables: Vec<String>,
 }
 
 /// Arguments of `fmt`.

@@ -1,12 +1,16 @@
 //! `validate` and `fmt`: documents, before anything is run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::{Diagnostic, Severity, code};
-use project::{ProjectError, Rules, WorkflowPrograms};
+use project::{ProjectError, Rules, WorkflowPrograms, infrastructure, workshop};
 use serde_json::{Value, json};
 
+use super::facts::pair;
 use super::here::Here;
+use super::machine;
 use crate::World;
 use crate::args::{FmtArgs, Global, ValidateArgs};
 use crate::report::{Answer, Report, finding_json, finding_text};
@@ -24,14 +28,21 @@ struct Looked {
 pub(super) fn validate(ui: &mut Ui, world: &World, global: &Global, args: &ValidateArgs) -> Answer {
     let here = Here::find(world, global)?;
     let mut looked = Vec::new();
-    let programs = match Rules::read(&here.place) {
-        Ok(rules) => rules.programs,
+    let rules = match Rules::read(&here.place) {
+        Ok(rules) => Some(rules),
         Err(ProjectError::Bad { findings }) => {
             looked.extend(project_findings(&here, findings));
-            std::sync::Arc::new(WorkflowPrograms::new(std::sync::Arc::default(), here.place.project.clone()))
+            None
         }
         Err(error) => return Err(error.into()),
     };
+    if args.files.is_empty() {
+        looked.extend(infrastructure(world, &here, rules.as_ref(), args)?);
+    }
+    let programs = rules.map_or_else(
+        || Arc::new(WorkflowPrograms::new(Arc::default(), here.place.project.clone())),
+        |rules| rules.programs,
+    );
     for (shown, path) in files(&here, &args.files)? {
         let text = project::text::read(&path, &shown, project::limits::FILE_BYTES_MAX)?;
         let findings = match programs.read(&shown, &text) {
@@ -42,6 +53,55 @@ pub(super) fn validate(ui: &mut Ui, world: &World, global: &Global, args: &Valid
         looked.push(Looked { file: shown, text, findings });
     }
     show(ui, &looked)
+}
+
+/// The project's infrastructure: its configuration by itself and, where the rules can be read, what providers have against
+/// it. No host is asked, and no secret is needed.
+fn infrastructure(
+    world: &World,
+    here: &Here,
+    rules: Option<&Rules>,
+    args: &ValidateArgs,
+) -> Result<Vec<Looked>, Report> {
+    let Some(project) = &here.place.project else { return Ok(Vec::new()) };
+    let looked = |file, text| Looked { file, text, findings: Vec::new() };
+    let mut files: Vec<Looked> =
+        infrastructure::texts(project).into_iter().map(|(file, text)| looked(file, text)).collect();
+    if files.is_empty() {
+        return Ok(files);
+    }
+    let variables =
+        args.variables.iter().map(|text| pair("--var", text)).collect::<Result<BTreeMap<_, _>, _>>()?;
+    let site = match rules {
+        Some(rules) => workshop::site(&here.place, &machine(world), rules, None)?,
+        None => None,
+    };
+    let checked = if let Some(site) = site {
+        super::runtime()?.block_on(async {
+            let configuration = site.configuration(&variables)?;
+            site.check(&configuration).await?;
+            Ok(configuration.warnings)
+        })
+    } else {
+        let variables: Vec<_> = variables.into_iter().collect();
+        infrastructure::read(project, &here.place.environment, &variables).map(|read| read.warnings)
+    };
+    let findings = match checked {
+        Ok(warnings) => warnings,
+        Err(ProjectError::Bad { findings }) => findings,
+        Err(error) => return Err(error.into()),
+    };
+    for finding in findings {
+        let file = &finding.location.file;
+        if let Some(known) = files.iter_mut().find(|known| known.file == *file) {
+            known.findings.push(finding);
+        } else {
+            // about no place in a file, or about a file that is imported
+            let text = project.read(Path::new(file)).unwrap_or_default();
+            files.push(Looked { file: file.clone(), text, findings: vec![finding] });
+        }
+    }
+    Ok(files)
 }
 
 /// Findings about the project's own files, by file.

@@ -12,7 +12,9 @@
 )]
 
 mod applying;
+mod configuring;
 mod crash;
+mod debian;
 mod doubles;
 mod facts;
 mod hosts;

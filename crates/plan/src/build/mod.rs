@@ -71,7 +71,7 @@ pub fn plan(
         let message = format!("more than {} dependencies", limits::DEPENDENCIES_MAX);
         return Err(vec![Diagnostic::error(code::LIMIT, message, model::Location::default())]);
     }
-    let body = builder.finish(desired, header)?;
+    let body = builder.finish(desired, header);
     Ok(Plan::seal(body))
 }
 
@@ -257,7 +257,7 @@ impl<'a> Builder<'a> {
         (0..count).map(|at| after[at] && before[at]).collect()
     }
 
-    fn finish(mut self, desired: &Desired, header: &Header) -> Result<Body, Vec<Diagnostic>> {
+    fn finish(mut self, desired: &Desired, header: &Header) -> Body {
         let order = self.graph.sort();
         let kept = self.kept(&order);
         let is_change =
@@ -293,7 +293,7 @@ impl<'a> Builder<'a> {
             .zip(edges)
             .map(|(vertex, after)| self.change(self.vertices[*vertex as usize], after))
             .collect();
-        let checks = checks(desired, self.differ.world, self.schemas, &changed_hosts(&changes))?;
+        let checks = checks(desired, self.differ.world, &changed_hosts(&changes));
         let mut counts = Counts::default();
         let unchanged = self.unchanged();
         for change in &changes {
@@ -303,8 +303,8 @@ impl<'a> Builder<'a> {
         let known = self.expanded.instances.len() + self.removed.len();
         let hosts_known = self.differ.world.inventory.hosts.len();
         let reach = reach(&changes, known as u64, hosts_known as u64);
-        let types = types(&changes, &checks, self.schemas);
-        Ok(Body {
+        let types = types(&changes, &handlers, &checks, self.schemas);
+        Body {
             id: header.id,
             created: model::time::rfc3339(header.created),
             environment: header.environment.clone(),
@@ -321,7 +321,7 @@ impl<'a> Builder<'a> {
             handlers,
             checks,
             unchanged,
-        })
+        }
     }
 
     fn basis(&self, header: &Header) -> Basis {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Diagnostic, Reversibility, code::plan as code};
+use model::Reversibility;
 
-use crate::change::{Change, Operation, PlannedCheck, Reason};
+use crate::change::{Change, Handler, Operation, PlannedCheck, Reason};
 use crate::desired::Desired;
 use crate::document::{Counts, Reach, TypeUse};
-use crate::name::{Host, Instance, ResourceId, TypeName, did_you_mean};
+use crate::name::{Host, Instance, ResourceId, TypeName};
 use crate::observed::World;
 use crate::schema::Schemas;
 
@@ -53,15 +53,17 @@ pub(crate) fn reach(changes: &[Change], resources_known: u64, hosts_known: u64) 
     }
 }
 
-/// What the plan uses of the types of its changes and checks.
+/// What the plan uses of the types of its changes, handlers and checks.
 pub(crate) fn types(
     changes: &[Change],
+    handlers: &[Handler],
     checks: &[PlannedCheck],
     schemas: &Schemas,
 ) -> BTreeMap<TypeName, TypeUse> {
     let mut types = BTreeMap::new();
-    let kinds = changes.iter().map(|change| &change.kind).chain(checks.iter().map(|check| &check.kind));
-    for kind in kinds {
+    let changed = changes.iter().map(|change| &change.kind);
+    let handled = handlers.iter().map(|handler| &handler.kind);
+    for kind in changed.chain(handled).chain(checks.iter().map(|check| &check.kind)) {
         if types.contains_key(kind) {
             continue;
         }
@@ -77,23 +79,9 @@ pub(crate) fn types(
 }
 
 /// The checks of the hosts that are changed.
-pub(crate) fn checks(
-    desired: &Desired,
-    world: &World,
-    schemas: &Schemas,
-    changed: &BTreeSet<Host>,
-) -> Result<Vec<PlannedCheck>, Vec<Diagnostic>> {
+pub(crate) fn checks(desired: &Desired, world: &World, changed: &BTreeSet<Host>) -> Vec<PlannedCheck> {
     let mut planned = Vec::new();
-    let mut found = Vec::new();
     for check in &desired.checks {
-        let location = || check.place.location(format!("/checks/{}", check.name));
-        if schemas.find(&check.kind).is_none() {
-            let message = format!("the check `{}` has the unknown type `{}`", check.name, check.kind);
-            let mut diagnostic = Diagnostic::error(code::UNKNOWN_NAME, message, location());
-            diagnostic.hint = did_you_mean(check.kind.as_str(), schemas.types().map(TypeName::as_str));
-            found.push(diagnostic);
-            continue;
-        }
         let Ok(id) = format!("check/{}", check.name).parse::<ResourceId>() else { continue };
         for host in changed {
             let selected =
@@ -115,5 +103,5 @@ pub(crate) fn checks(
         }
     }
     planned.sort_by(|a, b| a.instance.cmp(&b.instance));
-    if found.is_empty() { Ok(planned) } else { Err(found) }
+    planned
 }

@@ -1,50 +1,102 @@
 //! Declared attributes against their type's schema.
 
-use model::{Diagnostic, code::plan as code};
+use std::collections::BTreeMap;
+
+use model::{Diagnostic, Location, code::plan as code};
 use serde_json::Value;
 
 use super::{AttributeSchema, AttributeType, Computed, Schemas, TypeSchema};
-use crate::desired::{Attribute, Resource};
+use crate::desired::{Attribute, Check, Place, Resource, pointer};
 use crate::limits;
-use crate::name::did_you_mean;
+use crate::name::{Name, TypeName, did_you_mean};
 use crate::value;
+
+/// Something that is declared of a type: a resource, or a check.
+#[derive(Clone, Copy)]
+struct Subject<'d> {
+    kind: &'d TypeName,
+    attributes: &'d BTreeMap<Name, Attribute>,
+    place: &'d Place,
+    list: &'static str,
+    name: &'d str,
+}
+
+impl Subject<'_> {
+    fn location(&self) -> Location {
+        self.place.location(format!("/{}/{}", self.list, pointer(self.name)))
+    }
+
+    fn location_of(&self, name: &str, attribute: &Attribute) -> Location {
+        let path = format!("/{}/{}/config/{}", self.list, pointer(self.name), pointer(name));
+        attribute.place.location(path)
+    }
+}
 
 /// What is wrong with one declared resource, apart from others.
 pub(crate) fn check_resource(resource: &Resource, schemas: &Schemas, found: &mut Vec<Diagnostic>) {
-    let Some((_, schema)) = schemas.find(&resource.kind) else {
-        found.push(unknown_type(resource, schemas));
-        return;
+    let subject = Subject {
+        kind: &resource.kind,
+        attributes: &resource.attributes,
+        place: &resource.place,
+        list: "resources",
+        name: resource.id.as_str(),
     };
-    for (name, attribute) in &resource.attributes {
+    if let Some(schema) = check_subject(subject, schemas, found) {
+        check_handler(resource, schema, found);
+    }
+}
+
+/// What is wrong with one check.
+pub(crate) fn check_check(check: &Check, schemas: &Schemas, found: &mut Vec<Diagnostic>) {
+    let subject = Subject {
+        kind: &check.kind,
+        attributes: &check.attributes,
+        place: &check.place,
+        list: "checks",
+        name: check.name.as_str(),
+    };
+    check_subject(subject, schemas, found);
+}
+
+fn check_subject<'s>(
+    subject: Subject<'_>,
+    schemas: &'s Schemas,
+    found: &mut Vec<Diagnostic>,
+) -> Option<&'s TypeSchema> {
+    let Some((_, schema)) = schemas.find(subject.kind) else {
+        found.push(unknown_type(subject, schemas));
+        return None;
+    };
+    for (name, attribute) in subject.attributes {
         if let Some(known) = schema.attributes.get(name) {
-            check_attribute(resource, name.as_str(), known, attribute, found);
+            check_attribute(subject, name.as_str(), known, attribute, found);
             continue;
         }
-        let message = format!("`{}` has no attribute `{name}`", resource.kind);
-        let place = resource.location_of(name.as_str(), attribute);
-        let mut diagnostic = Diagnostic::error(code::UNKNOWN_NAME, message, place);
-        diagnostic.hint = did_you_mean(name.as_str(), schema.attributes.keys().map(crate::Name::as_str));
+        let message = format!("`{}` has no attribute `{name}`", subject.kind);
+        let mut diagnostic =
+            Diagnostic::error(code::UNKNOWN_NAME, message, subject.location_of(name.as_str(), attribute));
+        diagnostic.hint = did_you_mean(name.as_str(), schema.attributes.keys().map(Name::as_str));
         found.push(diagnostic);
     }
     for (name, known) in &schema.attributes {
-        if known.required && !resource.attributes.contains_key(name) {
-            let message = format!("`{}` needs the attribute `{name}`", resource.kind);
-            found.push(Diagnostic::error(code::BAD_RESOURCE, message, resource.location()));
+        if known.required && !subject.attributes.contains_key(name) {
+            let message = format!("`{}` needs the attribute `{name}`", subject.kind);
+            found.push(Diagnostic::error(code::BAD_RESOURCE, message, subject.location()));
         }
     }
-    check_handler(resource, schema, found);
+    Some(schema)
 }
 
-fn unknown_type(resource: &Resource, schemas: &Schemas) -> Diagnostic {
-    let kind = resource.kind.as_str();
-    let message = if schemas.providers.contains_key(resource.kind.provider()) {
-        format!("the provider `{}` has no type `{kind}`", resource.kind.provider())
+fn unknown_type(subject: Subject<'_>, schemas: &Schemas) -> Diagnostic {
+    let (kind, provider) = (subject.kind.as_str(), subject.kind.provider());
+    let message = if schemas.providers.contains_key(provider) {
+        format!("the provider `{provider}` has no type `{kind}`")
     } else {
-        format!("there is no provider `{}`", resource.kind.provider())
+        format!("there is no provider `{provider}`")
     };
-    let mut diagnostic = Diagnostic::error(code::UNKNOWN_NAME, message, resource.location());
-    let provider = || did_you_mean(resource.kind.provider(), schemas.providers.keys().map(String::as_str));
-    diagnostic.hint = did_you_mean(kind, schemas.types().map(crate::TypeName::as_str)).or_else(provider);
+    let mut diagnostic = Diagnostic::error(code::UNKNOWN_NAME, message, subject.location());
+    let near = || did_you_mean(provider, schemas.providers.keys().map(String::as_str));
+    diagnostic.hint = did_you_mean(kind, schemas.types().map(TypeName::as_str)).or_else(near);
     diagnostic
 }
 
@@ -53,13 +105,13 @@ fn check_handler(resource: &Resource, schema: &TypeSchema, found: &mut Vec<Diagn
     if !schema.handlers.contains(handler) {
         let message = format!("`{}` has no handler `{handler}`", resource.kind);
         let mut diagnostic = Diagnostic::error(code::UNKNOWN_NAME, message, resource.location());
-        diagnostic.hint = did_you_mean(handler.as_str(), schema.handlers.iter().map(crate::Name::as_str));
+        diagnostic.hint = did_you_mean(handler.as_str(), schema.handlers.iter().map(Name::as_str));
         found.push(diagnostic);
     }
 }
 
 fn check_attribute(
-    resource: &Resource,
+    subject: Subject<'_>,
     name: &str,
     known: &AttributeSchema,
     attribute: &Attribute,
@@ -67,7 +119,7 @@ fn check_attribute(
 ) {
     let mut refuse = |message: String, hint: Option<&str>| {
         let mut diagnostic =
-            Diagnostic::error(code::BAD_RESOURCE, message, resource.location_of(name, attribute));
+            Diagnostic::error(code::BAD_RESOURCE, message, subject.location_of(name, attribute));
         diagnostic.hint = hint.map(str::to_owned);
         found.push(diagnostic);
     };

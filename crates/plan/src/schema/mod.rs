@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::name::{Name, TypeName};
 
-pub(crate) use check::check_resource;
+pub(crate) use check::{check_check, check_resource};
 pub use normal::Normaliser;
 pub(crate) use normal::{normalise, same};
 

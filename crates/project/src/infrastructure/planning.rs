@@ -8,7 +8,7 @@ use plan::{Applied, Desired, Header, Instance, Inventory, Plan, ResourceId, Seal
 use provider::{Attributes, Needs};
 
 use super::look::{Looking, Sight};
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Prepared, fill, prepare};
 use super::providers::Providers;
 use super::site::Site;
 use crate::ProjectError;
@@ -38,14 +38,13 @@ fn bad(findings: Vec<Diagnostic>) -> ProjectError {
 }
 
 impl Site {
-    /// What is wrong with a configuration by itself: everything that can be known without looking at any host.
+    /// What is wrong with a configuration by itself: everything that can be known without a secret or a host.
     ///
     /// # Errors
     /// Every mistake with its place.
     pub async fn check(&self, config: &config::Project) -> Result<(), ProjectError> {
         let providers = self.providers().await?;
-        let found = plan::check(&config.desired, &config.inventory, providers.schemas());
-        if found.is_empty() { Ok(()) } else { Err(bad(found)) }
+        fill(config, &self.parts.project.root, providers).await.map(drop).map_err(bad)
     }
 
     /// Makes a plan. Reads files and looks at hosts; changes neither, and no session it opens could.
@@ -66,8 +65,7 @@ impl Site {
         }
         let (position, applied) = self.applied()?;
         // what is wrong is found before any host is asked
-        let mut found = unknown(&desired, &applied, &wanted.focus);
-        found.extend(plan::check(&desired, &configuration.inventory, providers.schemas()));
+        let found = unknown(&desired, &applied, &wanted.focus);
         if !found.is_empty() {
             return Err(bad(found));
         }

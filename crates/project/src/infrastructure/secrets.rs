@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use plan::{Desired, Seal, SealingKey};
 use serde_json::Value;
 
+use super::prepare::declarations;
 use super::providers::Providers;
 use crate::{Keys, Place, ProjectError, workshop};
 
@@ -114,9 +115,9 @@ pub fn sealing_key(place: &Place, entropy: Option<&dyn Entropy>) -> Result<Optio
 /// programs, which everybody on a host can read.
 pub(super) fn exposed(desired: &Desired, providers: &Providers) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for resource in &desired.resources {
-        let Some((_, kind)) = providers.find(&resource.kind) else { continue };
-        for (name, attribute) in &resource.attributes {
+    for declaration in declarations(desired) {
+        let Some((_, kind)) = providers.find(declaration.kind) else { continue };
+        for (name, attribute) in declaration.attributes {
             let mut holds = false;
             plan::secrets_in(&attribute.value, &mut |_| holds = true);
             let mark = format!("{{{name}}}");
@@ -125,7 +126,7 @@ pub(super) fn exposed(desired: &Desired, providers: &Providers) -> Vec<Diagnosti
                 let message = format!(
                     "a secret in `{name}` could be read by others: it is a path, an address, or a part of a command"
                 );
-                let at = attribute.place.location(format!("/resources/{}/config/{name}", resource.id));
+                let at = declaration.place_of(name.as_str());
                 found.push(Diagnostic::error(code::host::SECRET_EXPOSED, message, at));
             }
         }
