@@ -5,7 +5,7 @@ use std::fmt;
 
 use model::{Coded, Digest, RunId, code::plan as code};
 
-use crate::change::Fingerprint;
+use crate::change::{Change, Fingerprint, Reason};
 use crate::file::Plan;
 use crate::limits;
 use crate::name::Instance;
@@ -61,6 +61,13 @@ pub enum Moved {
     },
     /// What is there is not what it was.
     World(Instance),
+    /// What is there cannot be seen any more.
+    Unreadable {
+        /// What.
+        instance: Instance,
+        /// Why.
+        why: String,
+    },
     /// Something was applied to it since.
     Applied(Instance),
     /// It was not declared or applied then, and is now.
@@ -85,6 +92,7 @@ impl fmt::Display for Moved {
                 write!(f, "the provider of {kind} changed from {was} to {is}")
             }
             Self::World(instance) => write!(f, "{instance} is not as it was"),
+            Self::Unreadable { instance, why } => write!(f, "{instance} cannot be seen now: {why}"),
             Self::Applied(instance) => write!(f, "{instance} was applied since"),
             Self::Appeared(instance) => write!(f, "{instance} was not there to plan"),
             Self::Disappeared(instance) => write!(f, "{instance} is not there to plan any more"),
@@ -157,7 +165,7 @@ impl Plan {
             }
         }
         if was.observed != is.observed || was.applied != is.applied {
-            compare_prints(&prints(self), &prints(fresh), &mut moved);
+            compare_prints(&prints(self), &prints(fresh), &unreadable(fresh), &mut moved);
         }
         if moved.is_empty() {
             return Ok(());
@@ -168,9 +176,21 @@ impl Plan {
     }
 }
 
+/// What could not be seen when a plan was made, with why.
+fn unreadable(plan: &Plan) -> BTreeMap<&Instance, String> {
+    let why = |change: &Change| {
+        change.reasons.iter().find_map(|reason| match reason {
+            Reason::Unreadable { problem } => Some(problem.to_string()),
+            _ => None,
+        })
+    };
+    plan.changes.iter().filter_map(|change| Some((&change.instance, why(change)?))).collect()
+}
+
 fn compare_prints(
     then: &BTreeMap<&Instance, &Fingerprint>,
     now: &BTreeMap<&Instance, &Fingerprint>,
+    unreadable: &BTreeMap<&Instance, String>,
     moved: &mut Vec<Moved>,
 ) {
     for (instance, was) in then {
@@ -178,7 +198,11 @@ fn compare_prints(
             None => moved.push(Moved::Disappeared((*instance).clone())),
             Some(is) => {
                 if was.observed != is.observed {
-                    moved.push(Moved::World((*instance).clone()));
+                    let instance = (*instance).clone();
+                    moved.push(match unreadable.get(&instance) {
+                        Some(why) => Moved::Unreadable { instance, why: why.clone() },
+                        None => Moved::World(instance),
+                    });
                 }
                 if was.applied != is.applied {
                     moved.push(Moved::Applied((*instance).clone()));

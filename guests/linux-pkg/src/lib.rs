@@ -229,10 +229,14 @@ impl Work {
             None => !removes,
             Some(here) => version.is_some_and(|wanted| !is_version_of(wanted, &here.version)) || latest,
         };
-        let hold = config
-            .get("hold")
-            .and_then(Value::as_bool)
-            .filter(|wanted| !removes && here.as_ref().map_or(*wanted, |here| here.held != *wanted));
+        let declared = config.get("hold").and_then(Value::as_bool);
+        let held = here.as_ref().is_some_and(|here| here.held);
+        let hold = match (removes, install) {
+            (true, _) => None,
+            // a manager forgets a hold when it installs another version
+            (false, true) => Some(declared.unwrap_or(held)).filter(|wanted| *wanted || held),
+            (false, false) => declared.filter(|wanted| held != *wanted),
+        };
         if !install && hold.is_none() && !(removes && here.is_some()) {
             let attributes = here.map_or_else(Object::new, |here| seen(config, &here, None));
             return Err(done(attributes, false));

@@ -147,7 +147,7 @@ const FIRST: usize = 3;
 /// What is asked first: which manager there is, and, in case it is systemd, the service.
 fn first(name: &str) -> Vec<Query> {
     let stat = |path: &str| Query::Stat(Look { path: path.into(), digest: false, follow: true });
-    let properties = "--property=LoadState,ActiveState,UnitFileState";
+    let properties = "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload";
     vec![
         stat("/run/systemd/system"),
         stat("/sbin/openrc-run"),
@@ -186,6 +186,8 @@ fn second(name: &str, manager: Manager) -> Vec<Query> {
 struct Status {
     state: &'static str,
     enabled: Option<bool>,
+    /// Whether systemd has not read yet what its unit says now.
+    outdated: bool,
 }
 
 /// What the answers say; nothing when there is no such service.
@@ -245,16 +247,16 @@ fn of_systemd(answer: &Answer) -> Result<Option<Status>, String> {
         "static" | "indirect" | "generated" | "transient" | "" => None,
         _ => Some(false),
     };
-    Ok(Some(Status { state, enabled }))
+    Ok(Some(Status { state, enabled, outdated: property("NeedDaemonReload") == "yes" }))
 }
 
 /// A script's `status` answers 0 when it runs and 3 when it does not (LSB); 4 and what cannot be started is unknown.
 fn of_script(answer: &Answer, enabled: Option<bool>) -> Result<Option<Status>, String> {
     match answer {
         Answer::Ran(ran) => Ok(match ran.ended {
-            Ended::Exited(0) => Some(Status { state: "running", enabled }),
+            Ended::Exited(0) => Some(Status { state: "running", enabled, outdated: false }),
             Ended::Exited(1..=3) if !unknown(&ran.stderr) && !unknown(&ran.stdout) => {
-                Some(Status { state: "stopped", enabled })
+                Some(Status { state: "stopped", enabled, outdated: false })
             }
             _ => None,
         }),
@@ -288,13 +290,15 @@ fn commands(name: &str, manager: Manager, change: &Ask, before: &Status) -> Vec<
         Manager::OpenRc => run("rc-service", &[name, verb], PATIENCE),
         Manager::SysV => run("service", &[name, verb], PATIENCE),
     };
+    // a unit that was written by a change before this one
+    let reread = before.outdated.then(|| run("systemctl", &["daemon-reload"], PATIENCE));
     if let Operation::Handle(handler) = &change.operation {
         // what does not run is not restarted: it starts with its new configuration when it is started
         if before.state != "running" {
             return Vec::new();
         }
         return match handler.as_str() {
-            "restart" | "reload" => vec![control(handler)],
+            "restart" | "reload" => reread.into_iter().chain([control(handler)]).collect(),
             _ => Vec::new(),
         };
     }
@@ -316,7 +320,7 @@ fn commands(name: &str, manager: Manager, change: &Ask, before: &Status) -> Vec<
         Some("stopped") if before.state != "stopped" => all.push(control("stop")),
         _ => {}
     }
-    all
+    if all.is_empty() { all } else { reread.into_iter().chain(all).collect() }
 }
 
 provider_kit::provider!(LinuxService);
