@@ -121,6 +121,8 @@ pub enum Reason {
     NotRead,
     /// It would be deleted, and its declaration says that it is kept.
     Kept,
+    /// A person asked for it: it is about the record only.
+    Asked,
     /// An earlier change is taken back.
     Undo {
         /// What had been done.

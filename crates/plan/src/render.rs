@@ -47,6 +47,7 @@ impl fmt::Display for Reason {
             Self::Unreadable { problem } => write!(f, "it could not be read: {problem}"),
             Self::NotRead => f.write_str("it was not read"),
             Self::Kept => f.write_str("would be deleted, and is declared to be kept"),
+            Self::Asked => f.write_str("asked for; only the record changes, the host is not touched"),
             Self::Undo { operation } => write!(f, "takes back: {operation}"),
         }
     }

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod access;
+pub mod backup;
 mod channels;
 pub mod cue_module;
 pub mod error;

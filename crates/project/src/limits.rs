@@ -50,3 +50,13 @@ pub const PROVIDERS_MAX: usize = 256;
 pub const CASES_MAX: usize = 1_000;
 /// Bytes of a project's file that a case refers to.
 pub const CASE_FILE_BYTES_MAX: u64 = 16 << 20;
+/// Files in a backup.
+pub const BACKUP_FILES_MAX: usize = 100_000;
+/// Bytes of everything in a backup but its databases, which is held in memory.
+pub const BACKUP_SMALL_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a backup's manifest.
+pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 32 << 20;
+/// Bytes of a path in a backup.
+pub const BACKUP_PATH_BYTES_MAX: usize = 1_024;
+/// Bytes that are copied at once.
+pub const PIECE_BYTES: usize = 64 << 10;

@@ -86,6 +86,13 @@ pub(crate) fn create_private(path: &Path) -> Result<(), JournalError> {
     options.open(path).map(drop).map_err(|error| from_io(&doing(), &error))
 }
 
+/// Makes a file that was not there.
+pub(crate) fn create_new_private(path: &Path) -> Result<(), JournalError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.map(drop).map_err(|error| from_io(&format!("cannot create {}", path.display()), &error))
+}
+
 pub(crate) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(crate::limits::LOCK_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);

@@ -4,7 +4,7 @@
 //! what has queued up in one transaction and answers after it. The same transaction folds the new records into views (runs,
 //! approvals, timers, quotas, checkpoints, counters), which [`SqliteJournal::rebuild`] makes again from the records.
 //! Leases say which process carries a run out; [`Blobs`] keeps what is too large for a record,
-//! and [`KeyValues`] what actions keep for themselves.
+//! and [`KeyValues`] what actions keep for themselves. [`snapshot`] copies either while others write.
 //!
 //! It never decides anything: no rule of policy, engine or workflow lives here. It never acknowledges what is not durable.
 //!
@@ -41,6 +41,7 @@ mod query;
 mod reader;
 mod readonly;
 mod scan;
+mod snapshot;
 mod sqlite;
 mod unwritten;
 mod views;
@@ -54,6 +55,7 @@ pub use lease::{Acquired, Holder, Lease};
 pub use query::{ApprovalFilter, CheckpointRow, Page, RunFilter, Status, TimerRow};
 pub use readonly::ReadOnlyJournal;
 pub use scan::{Scan, Stored};
+pub use snapshot::snapshot;
 pub use sqlite::{Options, SqliteJournal};
 pub use views::{ApprovalRow, ApprovalStatus, Difference, ResourceRow, RunRow, RunStatus, WaitingOn};
 pub use writer::{Pending, WallClock};

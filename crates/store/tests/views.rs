@@ -309,6 +309,39 @@ fn infrastructure_23_resources_are_what_was_applied_last() {
 }
 
 #[test]
+fn what_depends_on_something_that_is_renamed_depends_on_its_new_name() {
+    let world = World::new();
+    world.submit(1, "infrastructure/dev");
+    let done = |number: u32, operation: &str, resource: &str, more: Value| {
+        let mut data = scheduled(number);
+        let mut input = json!({
+            "plan": Digest::ZERO, "host": "web-1", "resource": resource, "type": "linux.file::file", "provider": "1.0.0",
+        });
+        for (name, value) in more.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        data["action"]["kind"] = json!(format!("resource.{operation}"));
+        data["action"]["input"] = input;
+        world.on_run(1, "step.scheduled", &data);
+        let mut data = step(number);
+        data["output"] = json!({});
+        world.on_run(1, "step.completed", &data);
+    };
+    done(1, "create", "srv", json!({}));
+    done(2, "create", "motd", json!({"depends": ["web-1/srv", "web-1/srv-2"]}));
+    done(3, "move", "data", json!({"movedFrom": "web-1/srv"}));
+    let depends = |resource: &str| -> Vec<String> {
+        let rows = world.journal.resources().unwrap();
+        let row = rows.iter().find(|row| row.instance.resource.as_str() == resource).unwrap();
+        row.applied.depends.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(depends("motd"), ["web-1/data", "web-1/srv-2"]);
+    done(4, "update", "root", json!({"movedFrom": "web-1/data"}));
+    assert_eq!(depends("motd"), ["web-1/root", "web-1/srv-2"]);
+    world.check_views();
+}
+
+#[test]
 fn runs_come_in_pages_newest_first() {
     let world = World::new();
     for number in 1..=7 {

@@ -114,15 +114,9 @@ pub struct DriftArgs {
     pub wanted: WantedArgs,
 }
 
-/// Arguments of `apply` and `destroy`.
+/// How a run that changes something is begun and followed.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 everything was done, 1 something was not, 4 waiting for approval (--detach, --timeout), 5 denied."
-)]
-pub struct ApplyArgs {
-    /// What it is about.
-    #[command(flatten)]
-    pub wanted: WantedArgs,
+pub struct CarryArgs {
     /// Do not ask whether to go on; policy and approvals are asked all the same
     #[arg(short, long)]
     pub yes: bool,
@@ -138,6 +132,20 @@ pub struct ApplyArgs {
     /// Stop waiting after this long, for example 30s; the run itself goes on where it can
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
+}
+
+/// Arguments of `apply` and `destroy`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 everything was done, 1 something was not, 4 waiting for approval (--detach, --timeout), 5 denied."
+)]
+pub struct ApplyArgs {
+    /// What it is about.
+    #[command(flatten)]
+    pub wanted: WantedArgs,
+    /// How the run is begun and followed.
+    #[command(flatten)]
+    pub carry: CarryArgs,
     /// Most changes at the same time, 10 when left out
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub concurrency: u32,
@@ -179,4 +187,53 @@ pub enum ResourcesCommand {
         /// HOST/RESOURCE, or RESOURCE where it is on one host only
         resource: String,
     },
+    /// Forget what was applied: the host is not touched, and nothing deletes it later
+    Forget(Box<ForgetArgs>),
+    /// Give what was applied another name: the host is not touched
+    Move(Box<MoveArgs>),
+}
+
+/// Arguments of `resources forget`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It is a change like any other: judged, approved where policy says so, and in the journal. What is declared still is planned anew: as there already, or to be made.\n\nExit codes: 0 it is forgotten, 1 it is not, 4 waiting for approval (--detach, --timeout), 5 denied."
+)]
+pub struct ForgetArgs {
+    /// HOST/RESOURCE, or RESOURCE where it is on one host only
+    #[arg(required = true, value_name = "RESOURCE")]
+    pub resources: Vec<String>,
+    /// How the run is begun and followed.
+    #[command(flatten)]
+    pub carry: CarryArgs,
+}
+
+/// Arguments of `resources move`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It is a change like any other: judged, approved where policy says so, and in the journal. A configuration can say the same with `moved_from`.\n\nExit codes: 0 it has the new name, 1 it has not, 4 waiting for approval (--detach, --timeout), 5 denied."
+)]
+pub struct MoveArgs {
+    /// HOST/RESOURCE, or RESOURCE where it is on one host only
+    pub from: String,
+    /// The new name; nothing may be on record under it
+    pub to: String,
+    /// The host that it is on under the new name; the same one when left out
+    #[arg(long)]
+    pub host: Option<String>,
+    /// How the run is begun and followed.
+    #[command(flatten)]
+    pub carry: CarryArgs,
+}
+
+/// Arguments of `undo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The way back is a plan like any other: shown, judged, approved where policy says so, and in the journal. It brings back what the run found, as far as its records say that it changed it; what cannot be taken back is named and stays. It is refused when anything was changed since. The configuration stays as it is: put it back, too, or the next plan does it again.\n\nExit codes: 0 everything that can be is taken back, 1 something is not, 4 waiting for approval (--detach, --timeout), 5 denied."
+)]
+pub struct UndoArgs {
+    /// The run that applied a plan, or the beginning of its id; `latest` for the last one
+    pub run: String,
+    /// How the run is begun and followed.
+    #[command(flatten)]
+    pub carry: CarryArgs,
 }

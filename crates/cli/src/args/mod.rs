@@ -4,6 +4,7 @@ mod approvals;
 mod cue;
 mod infrastructure;
 mod journal;
+mod keeping;
 mod onboard;
 mod policy;
 mod project;
@@ -15,12 +16,13 @@ mod secrets;
 pub use approvals::{ApprovalsCommand, DecideArgs};
 pub use cue::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, FmtCueArgs, ImportArgs, InputArgs, VetArgs};
 pub use infrastructure::{
-    AgeArgs, ApplyArgs, ApplyPlanArgs, CollectArgs, DriftArgs, FactsCommand, GraphArgs, PlanArgs,
-    ResourcesCommand, SchemaCommand, ShowFactsArgs, WantedArgs,
+    AgeArgs, ApplyArgs, ApplyPlanArgs, CarryArgs, CollectArgs, DriftArgs, FactsCommand, ForgetArgs,
+    GraphArgs, MoveArgs, PlanArgs, ResourcesCommand, SchemaCommand, ShowFactsArgs, UndoArgs, WantedArgs,
 };
 pub use journal::{
     CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
 };
+pub use keeping::{BackupArgs, RestoreArgs};
 pub use onboard::OnboardArgs;
 pub use policy::{ExplainPolicyArgs, PolicyCommand, PolicyTestArgs};
 pub use project::{DoctorArgs, DoctorCommand, FmtArgs, InitArgs, ValidateArgs};
@@ -133,11 +135,13 @@ pub enum Command {
     Apply(Box<ApplyPlanArgs>),
     /// Plan to delete everything that was applied, and apply that
     Destroy(Box<ApplyArgs>),
+    /// Take back what a run of a plan did, by another plan
+    Undo(Box<UndoArgs>),
     /// Say what on the hosts is not as it was applied
     Drift(DriftArgs),
     /// Print what would change, and in which order, in the DOT language of Graphviz
     Graph(GraphArgs),
-    /// List and show what was applied
+    /// List, show, forget and rename what was applied
     #[command(subcommand)]
     Resources(ResourcesCommand),
     /// Ask hosts what they are, and keep it
@@ -158,6 +162,10 @@ pub enum Command {
     Status,
     /// Look for what is wrong with this installation and environment
     Doctor(DoctorArgs),
+    /// Write the environment's whole state to one file, while others may go on
+    Backup(BackupArgs),
+    /// Verify a backup and put it in place
+    Restore(RestoreArgs),
     /// Explain an error code, for example E0301, or where a value of the configuration comes from
     Explain {
         /// The code, or the word `value`; every code when left out

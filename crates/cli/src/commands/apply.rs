@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use engine::Submission;
-use model::code;
+use model::{RunId, code};
 use plan::apply::Options;
 use plan::{Plan, Stale};
-use project::infrastructure::{ApplyInput, Wanted, definition};
+use project::infrastructure::{ApplyInput, Site, Wanted, definition};
 use project::{ProjectError, Workshop};
 use store::RunFilter;
 use workflow::document::Dialect;
@@ -17,7 +17,7 @@ use super::here::Here;
 use super::machine;
 use super::plan::{blocked, make, plan_json, read, show, wanted};
 use crate::World;
-use crate::args::{ApplyArgs, ApplyPlanArgs, Global};
+use crate::args::{ApplyArgs, ApplyPlanArgs, CarryArgs, Global};
 use crate::report::{Answer, Report};
 use crate::ui::{COMMAND, DIM, STRONG, Ui};
 use crate::views::table::count;
@@ -56,61 +56,103 @@ fn carry_out(
     (from, args): (From, &ApplyArgs),
 ) -> Answer {
     project(here)?;
-    let timeout = super::run::timeout(args.timeout.as_deref())?;
     let command = if matches!(&from, From::Made(wanted) if wanted.destroy) { "destroy" } else { "apply" };
-    // with --json the plan is not shown, and nobody agrees to what they have not seen
-    if !args.yes && (!ui.interactive || ui.json) {
-        let report = Report::new(code::general::NO_PROMPT, "nobody can be asked whether to go on");
-        return Err(report.with_hint(format!("aedile {command} --yes, with the rest as you typed it")));
-    }
-    let ending = super::runtime()?.block_on(async {
-        let workshop = Workshop::open(&here.place, &machine(world))?;
-        let access = Arc::clone(&workshop.rules.access);
-        let actor = access.actor(&here.place.environment, &world.user, args.act_as.as_deref())?;
-        let site = workshop.site.clone().ok_or_else(|| Report::from(ProjectError::NoInfrastructure))?;
-        let plan = match from {
-            From::Made(wanted) => make(here, &site, &wanted).await?.plan,
-            From::File(plan) => *plan,
-        };
-        if let Some(report) = refused(&workshop, here, &plan)? {
-            return Err(report);
+    let change = Change { command, carry: &args.carry, options: options(args), next: NEXT };
+    change.make(ui, world, global, here, async |_, site| match from {
+        From::Made(wanted) => Ok(make(here, site, &wanted).await?.plan),
+        From::File(plan) => Ok(*plan),
+    })
+}
+
+/// What is typed after a plan was applied.
+const NEXT: (&str, &str) = ("aedile drift", "says whether it stays so");
+
+/// A plan as a run: asked about, submitted, followed.
+pub(super) struct Change<'a> {
+    /// The words of the command after `aedile`.
+    pub(super) command: &'static str,
+    /// How the run is begun and followed.
+    pub(super) carry: &'a CarryArgs,
+    /// How the plan is applied.
+    pub(super) options: Options,
+    /// The next likely command and why.
+    pub(super) next: (&'static str, &'static str),
+}
+
+impl Change<'_> {
+    /// Makes a plan, shows it, asks whether to go on, and carries it out.
+    pub(super) fn make(
+        &self,
+        ui: &mut Ui,
+        world: &World,
+        global: &Global,
+        here: &Here,
+        plan: impl AsyncFnOnce(&mut Ui, &Site) -> Result<Plan, Report>,
+    ) -> Answer {
+        let timeout = super::run::timeout(self.carry.timeout.as_deref())?;
+        // with --json the plan is not shown, and nobody agrees to what they have not seen
+        if !self.carry.yes && (!ui.interactive || ui.json) {
+            let report = Report::new(code::general::NO_PROMPT, "nobody can be asked whether to go on");
+            return Err(
+                report.with_hint(format!("aedile {} --yes, with the rest as you typed it", self.command))
+            );
         }
-        if !ui.json {
-            show(ui, &plan);
-        }
-        if plan.is_empty() {
-            if ui.json {
-                ui.answer_json(&plan_json(&plan));
+        let ending = super::runtime()?.block_on(async {
+            let workshop = Workshop::open(&here.place, &machine(world))?;
+            let site = workshop.site.clone().ok_or_else(|| Report::from(ProjectError::NoInfrastructure))?;
+            let plan = plan(ui, &site).await?;
+            if let Some(report) = refused(&workshop, here, &plan)? {
+                return Err(report);
             }
-            return Ok(None);
+            if !ui.json {
+                show(ui, &plan);
+            }
+            if plan.is_empty() {
+                if ui.json {
+                    ui.answer_json(&plan_json(&plan));
+                }
+                return Ok(None);
+            }
+            if !self.carry.yes && !confirmed(ui, &plan)? {
+                return Err(Report::new(code::general::DECLINED, "nothing was changed"));
+            }
+            let plan = Arc::new(plan);
+            site.keep(&plan);
+            let run = self.submit(world, here, &workshop, &plan).await?;
+            let options = Follow {
+                run,
+                dialect: Dialect::Standard,
+                approve_as: self.carry.approve_as.clone(),
+                detach: self.carry.detach,
+                timeout,
+            };
+            follow(ui, world, global, &here.place, &workshop, &options).await.map(Some)
+        })?;
+        match ending {
+            Some(ending) => conclude(ui, ending, self.next),
+            None => Ok(0),
         }
-        if !args.yes && !confirmed(ui, &plan)? {
-            return Err(Report::new(code::general::DECLINED, "nothing was changed"));
-        }
-        let plan = Arc::new(plan);
-        site.keep(&plan);
-        let input = ApplyInput { options: options(args) };
+    }
+
+    async fn submit(
+        &self,
+        world: &World,
+        here: &Here,
+        workshop: &Workshop,
+        plan: &Plan,
+    ) -> Result<RunId, Report> {
+        let access = Arc::clone(&workshop.rules.access);
+        let actor = access.actor(&here.place.environment, &world.user, self.carry.act_as.as_deref())?;
+        let input = ApplyInput { options: self.options.clone() };
         let submission = Submission {
-            definition: definition(&plan),
+            definition: definition(plan),
             input: serde_json::to_value(&input).unwrap_or_default(),
             requester: actor.principal.clone(),
             via: actor.via.clone(),
             // a plan is applied once, whoever tries it at the same moment
             idempotency_key: Some(format!("plan/{}", plan.digest())),
         };
-        let run = workshop.engine.submit(submission).await?;
-        let options = Follow {
-            run,
-            dialect: Dialect::Standard,
-            approve_as: args.approve_as.clone(),
-            detach: args.detach,
-            timeout,
-        };
-        follow(ui, world, global, &here.place, &workshop, &options).await.map(Some)
-    })?;
-    match ending {
-        Some(ending) => conclude(ui, ending),
-        None => Ok(0),
+        Ok(workshop.engine.submit(submission).await?)
     }
 }
 
@@ -174,9 +216,12 @@ fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Repor
 
 /// Asks whether to go on.
 fn confirmed(ui: &mut Ui, plan: &Plan) -> Result<bool, Report> {
-    let hosts = count(plan.reach.hosts.len(), "host");
+    let question = match plan.reach.hosts.len() {
+        0 => "Change the record, and no host?".to_owned(),
+        hosts => format!("Apply this to {}?", count(hosts, "host")),
+    };
     ui.complain(format_args!("\n{DIM}{}{DIM:#}", plan.digest()));
-    ui.prompt(&format!("{STRONG}Apply this to {hosts}?{STRONG:#} Type {COMMAND}yes{COMMAND:#}:"));
+    ui.prompt(&format!("{STRONG}{question}{STRONG:#} Type {COMMAND}yes{COMMAND:#}:"));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|error| {
         Report::new(code::general::UNREADABLE, "the answer cannot be read").caused_by(error.to_string())
@@ -184,14 +229,14 @@ fn confirmed(ui: &mut Ui, plan: &Plan) -> Result<bool, Report> {
     Ok(answer.trim() == "yes")
 }
 
-fn conclude(ui: &mut Ui, ending: Ending) -> Answer {
+fn conclude(ui: &mut Ui, ending: Ending, next: (&str, &str)) -> Answer {
     if ui.json {
         ui.answer_json(&ending.json());
     } else if ending.report.is_none() {
         let number = |name: &str| ending.output.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
         let changed = ending.output.get("done").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
         ui.answer(format_args!("{} done, {changed} of them changed something", number("succeeded")));
-        ui.next("aedile drift", "says whether it stays so");
+        ui.next(next.0, next.1);
     }
     ending.report.map_or(Ok(0), Err)
 }

@@ -3,6 +3,7 @@
 mod about;
 mod apply;
 mod approvals;
+mod backup;
 mod batch;
 mod cue;
 mod decide;
@@ -27,6 +28,7 @@ mod schedules;
 mod secrets;
 mod status;
 mod steer;
+mod undo;
 mod validate;
 
 use std::sync::Arc;
@@ -71,11 +73,14 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Drift(args) => plan::drift(ui, world, &here()?, args),
         Command::Apply(args) => apply::apply(ui, world, &cli.global, &here()?, args),
         Command::Destroy(args) => apply::destroy(ui, world, &cli.global, &here()?, args),
-        Command::Resources(command) => resources::resources(ui, world, &here()?, command),
+        Command::Undo(args) => undo::undo(ui, world, &cli.global, &here()?, args),
+        Command::Resources(command) => resources::resources(ui, world, &cli.global, &here()?, command),
         Command::Facts(command) => facts::facts(ui, world, &here()?, command),
         Command::Provider(command) => provider::provider(ui, &here()?, command),
         Command::Secrets(command) => secrets::secrets(ui, world, &here()?, command),
         Command::Onboard(args) => onboard::onboard(ui, world, &cli.global, &here()?, args),
+        Command::Backup(args) => backup::backup(ui, world, &here()?, args),
+        Command::Restore(args) => backup::restore(ui, world, &here()?, args),
         Command::Schema(SchemaCommand::Show) => {
             ui.answer(config::schema().trim_end());
             Ok(0)

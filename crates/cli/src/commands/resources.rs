@@ -1,30 +1,77 @@
-//! `resources`: what was applied.
+//! `resources`: what was applied, and changes of that record.
 
 use model::code;
 use model::time::rfc3339;
-use plan::{Held, nearest};
+use plan::apply::Options;
+use plan::{Held, Instance, RecordChange, nearest};
 use serde_json::{Value, json};
 use store::ResourceRow;
 
+use super::apply::Change;
 use super::here::Here;
 use crate::World;
-use crate::args::ResourcesCommand;
+use crate::args::{CarryArgs, Global, MoveArgs, ResourcesCommand};
 use crate::report::{Answer, Report};
 use crate::ui::{DIM, STRONG, Ui};
 use crate::views::table::{Table, plain};
 use crate::views::time::relative;
 
 /// Carries out a command about what was applied.
-pub(super) fn resources(ui: &mut Ui, world: &World, here: &Here, command: &ResourcesCommand) -> Answer {
+pub(super) fn resources(
+    ui: &mut Ui,
+    world: &World,
+    global: &Global,
+    here: &Here,
+    command: &ResourcesCommand,
+) -> Answer {
     let rows = match here.journal_if_any()? {
         Some(journal) => journal.resources()?,
         None => Vec::new(),
     };
     match command {
         ResourcesCommand::List => list(ui, world, &rows),
-        ResourcesCommand::Show { resource } => show(ui, find(&rows, resource)?),
+        ResourcesCommand::Show { resource } => show(ui, find(&rows, resource, "show")?),
+        ResourcesCommand::Forget(args) => {
+            let forget =
+                |typed: &String| Ok(RecordChange::Forget(find(&rows, typed, "forget")?.instance.clone()));
+            let wanted: Vec<RecordChange> =
+                args.resources.iter().map(forget).collect::<Result<_, Report>>()?;
+            return record(ui, world, global, here, (&wanted, &args.carry, "resources forget"));
+        }
+        ResourcesCommand::Move(args) => {
+            let from = find(&rows, &args.from, "move")?.instance.clone();
+            let to = new_name(&from, args)?;
+            let wanted = [RecordChange::Move { from, to }];
+            return record(ui, world, global, here, (&wanted, &args.carry, "resources move"));
+        }
     }
     Ok(0)
+}
+
+/// Has the record changed: by a run of a plan, as everything is.
+fn record(
+    ui: &mut Ui,
+    world: &World,
+    global: &Global,
+    here: &Here,
+    (wanted, carry, command): (&[RecordChange], &CarryArgs, &'static str),
+) -> Answer {
+    let next = ("aedile plan", "says what that means for the hosts");
+    let change = Change { command, carry, options: Options::default(), next };
+    change.make(ui, world, global, here, async |_, site| Ok(site.record(wanted)?))
+}
+
+/// The name that something on record gets: on the same host, where none is named.
+fn new_name(from: &Instance, args: &MoveArgs) -> Result<Instance, Report> {
+    let usage = |typed: &str, error: plan::NameError| Report::usage(format!("{}: {error}", plain(typed)));
+    let host = match &args.host {
+        Some(host) => host.parse().map_err(|error| usage(host, error))?,
+        None => from.host.clone(),
+    };
+    // a resource's id may have a slash, too: what stands before it is a host only where it is that one
+    let below = args.to.strip_prefix(host.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    let resource = below.unwrap_or(&args.to);
+    Ok(Instance::new(host, resource.parse().map_err(|error| usage(&args.to, error))?))
 }
 
 fn list(ui: &mut Ui, world: &World, rows: &[ResourceRow]) {
@@ -53,7 +100,7 @@ fn list(ui: &mut Ui, world: &World, rows: &[ResourceRow]) {
     }
 }
 
-fn find<'r>(rows: &'r [ResourceRow], typed: &str) -> Result<&'r ResourceRow, Report> {
+fn find<'r>(rows: &'r [ResourceRow], typed: &str, verb: &str) -> Result<&'r ResourceRow, Report> {
     let whole = rows.iter().find(|row| row.instance.to_string() == typed);
     let named: Vec<&ResourceRow> =
         rows.iter().filter(|row| row.instance.resource.as_str() == typed).collect();
@@ -62,17 +109,18 @@ fn find<'r>(rows: &'r [ResourceRow], typed: &str) -> Result<&'r ResourceRow, Rep
         (None, [row]) => Ok(row),
         (None, []) => {
             let names: Vec<String> = rows.iter().map(|row| row.instance.to_string()).collect();
-            let near = nearest(typed, names.iter().map(String::as_str));
+            let short = rows.iter().map(|row| row.instance.resource.as_str());
+            let near = nearest(typed, names.iter().map(String::as_str).chain(short));
             let hint = near.map_or_else(
                 || "aedile resources list".to_owned(),
-                |near| format!("aedile resources show {near}"),
+                |near| format!("aedile resources {verb} {near}"),
             );
             let what = format!("nothing called {} was applied", plain(typed));
             Err(Report::new(code::general::NOT_FOUND, what).with_hint(hint))
         }
         (None, many) => {
             let what = format!("{} is on {} hosts", plain(typed), many.len());
-            let hint = format!("aedile resources show {}", many[0].instance);
+            let hint = format!("aedile resources {verb} {}", many[0].instance);
             Err(Report::new(code::general::AMBIGUOUS, what).with_hint(hint))
         }
     }

@@ -47,7 +47,7 @@ impl Site {
     }
 
     /// Files by name and content, below the directory of the host.
-    fn declare(&self, files: &[(&str, &str)], more: &str) {
+    pub fn declare(&self, files: &[(&str, &str)], more: &str) {
         let at = self.server.path("srv");
         let mut text = format!(
             "package site\n\nresources: srv: {{type: \"linux.file::directory\", config: {{path: \"{}\", mode: \"0755\"}}}}\n",
@@ -65,7 +65,7 @@ impl Site {
         self.terminal.write("infrastructure/site.cue", &(text + more));
     }
 
-    fn policy(&self, more: &str) {
+    pub fn policy(&self, more: &str) {
         let at = self.server.dir();
         self.terminal.write(
             "policy/policy.yaml",
@@ -77,11 +77,11 @@ impl Site {
         );
     }
 
-    fn plan(&self) -> Value {
+    pub fn plan(&self) -> Value {
         self.terminal.run(&["plan", "--json"]).good().json()
     }
 
-    fn counts(&self) -> Value {
+    pub fn counts(&self) -> Value {
         self.plan()["plan"]["counts"].clone()
     }
 }

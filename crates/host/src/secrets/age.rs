@@ -3,11 +3,12 @@
 //! Only for keys that `age-keygen` and [`generate`] make (X25519). Not for passphrases, which nobody could type while a run
 //! goes on, nor for SSH keys and plugins.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::secrecy::ExposeSecret as _;
+use age::stream::{StreamReader, StreamWriter};
 use age::{DecryptError, Decryptor, Encryptor};
 use zeroize::Zeroizing;
 
@@ -133,15 +134,7 @@ pub fn public_halves(path: &Path) -> Result<Vec<String>, AgeError> {
     Ok(identities(path)?.iter().map(|identity| identity.to_public().to_string()).collect())
 }
 
-/// Encrypts a secret for everybody in `recipients` (`age1...`), as text that a project can keep. Encrypting the same twice
-/// gives two texts.
-///
-/// # Errors
-/// A recipient is none, there are none, or the secret is too large.
-pub fn encrypt(secret: &[u8], recipients: &[String]) -> Result<String, AgeError> {
-    if secret.len() as u64 > SECRET_BYTES_MAX {
-        return Err(AgeError::TooLarge);
-    }
+fn encryptor(recipients: &[String]) -> Result<Encryptor, AgeError> {
     if recipients.is_empty() || recipients.len() > RECIPIENTS_MAX {
         return Err(AgeError::Recipients);
     }
@@ -152,8 +145,45 @@ pub fn encrypt(secret: &[u8], recipients: &[String]) -> Result<String, AgeError>
             text.trim().parse::<age::x25519::Recipient>().map_err(bad)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let encryptor = Encryptor::with_recipients(keys.iter().map(|key| key as &dyn age::Recipient))
-        .map_err(|_| AgeError::Recipients)?;
+    Encryptor::with_recipients(keys.iter().map(|key| key as &dyn age::Recipient))
+        .map_err(|_| AgeError::Recipients)
+}
+
+/// Encrypts what is written to it for everybody in `recipients`, however long that is, and writes that to `out`. Without
+/// [`StreamWriter::finish`] what is written cannot be read.
+///
+/// # Errors
+/// A recipient is none, there are none, or `out` takes nothing.
+pub fn encrypting<W: Write>(out: W, recipients: &[String]) -> Result<StreamWriter<W>, AgeError> {
+    let failed = |error: std::io::Error| AgeError::NotDecrypted { why: error.to_string() };
+    encryptor(recipients)?.wrap_output(out).map_err(failed)
+}
+
+/// Decrypts what [`encrypting`] wrote, with a key of the file `identity`. What comes out was not changed, and the end of it is
+/// the end of what was written, once it was read without an error.
+///
+/// # Errors
+/// There is no such key, none of the keys fits, or it is not a file of age.
+pub fn decrypting<R: Read>(encrypted: R, identity: Option<&Path>) -> Result<StreamReader<R>, AgeError> {
+    let path = identity.ok_or(AgeError::NoIdentity { path: None })?;
+    let decryptor = Decryptor::new(encrypted).map_err(|error| why(&error))?;
+    let keys = identities(path)?;
+    decryptor.decrypt(keys.iter().map(|key| key as &dyn age::Identity)).map_err(|error| why(&error))
+}
+
+/// What every file of age that is not armoured begins with.
+pub const MAGIC: &[u8] = b"age-encryption.org/v1\n";
+
+/// Encrypts a secret for everybody in `recipients` (`age1...`), as text that a project can keep. Encrypting the same twice
+/// gives two texts.
+///
+/// # Errors
+/// A recipient is none, there are none, or the secret is too large.
+pub fn encrypt(secret: &[u8], recipients: &[String]) -> Result<String, AgeError> {
+    if secret.len() as u64 > SECRET_BYTES_MAX {
+        return Err(AgeError::TooLarge);
+    }
+    let encryptor = encryptor(recipients)?;
     let mut out = Vec::new();
     let write = |out: &mut Vec<u8>| -> std::io::Result<()> {
         let armored = ArmoredWriter::wrap_output(out, Format::AsciiArmor)?;
@@ -240,6 +270,31 @@ mod tests {
         assert!(error.contains("other keys"), "{error}");
         assert!(matches!(decrypt(text.as_bytes(), None), Err(AgeError::NoIdentity { path: None })));
         assert_eq!(public_halves(&one).unwrap(), [one_public]);
+    }
+
+    #[test]
+    fn a_stream_is_read_by_those_it_is_for_and_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, public) = key(directory.path(), "one");
+        let (other, _) = key(directory.path(), "other");
+        let long = vec![b'x'; 300_000];
+        let mut writer = encrypting(Vec::new(), &[public]).unwrap();
+        writer.write_all(&long).unwrap();
+        let encrypted = writer.finish().unwrap();
+        assert!(encrypted.starts_with(MAGIC));
+        let read = |bytes: &[u8], key: &Path| -> Option<Vec<u8>> {
+            let mut all = Vec::new();
+            decrypting(bytes, Some(key)).ok()?.read_to_end(&mut all).ok()?;
+            Some(all)
+        };
+        assert_eq!(read(&encrypted, &one), Some(long));
+        assert_eq!(read(&encrypted, &other), None);
+        assert_eq!(read(&encrypted[..encrypted.len() - 70_000], &one), None, "a part of it is nothing");
+        let mut changed = encrypted;
+        let middle = changed.len() / 2;
+        changed[middle] ^= 1;
+        assert_eq!(read(&changed, &one), None);
+        assert!(encrypting(Vec::new(), &[]).is_err());
     }
 
     #[test]

@@ -18,4 +18,8 @@ codes! {
     BAD_APPEND = "E0115", Internal, "an append is not well-formed";
     HELD = "E0116", Failed, "a lease is held by somebody else";
     BAD_BLOB = "E0117", Unverified, "stored bytes do not match their digest";
+    BAD_BACKUP = "E0118", Unverified, "the backup is not what it was when it was made";
+    OTHER_BACKUP = "E0119", Usage, "the backup is of another environment";
+    STATE_EXISTS = "E0120", Failed, "there is state here already";
+    IN_USE = "E0121", Failed, "an engine is at work in the environment";
 }

@@ -246,7 +246,11 @@ fn terms(attributes: &BTreeMap<Name, Held>) -> BTreeMap<Name, Term> {
 
 /// What an operation of a type is like when nothing is known of the type: the worst.
 pub(crate) fn nature_of(schema: Option<&TypeSchema>, operation: Operation) -> Nature {
-    schema.map_or(UNKNOWN, |schema| nature(schema, operation, false))
+    match (schema, operation) {
+        (_, Operation::Move | Operation::Forget) => RECORD_ONLY,
+        (Some(schema), operation) => nature(schema, operation, false),
+        (None, _) => UNKNOWN,
+    }
 }
 
 /// What an operation of a type is like; a replacement is as bad as the worse of its halves.

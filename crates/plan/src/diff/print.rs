@@ -62,6 +62,11 @@ impl Prints {
         self.take(instance, None, observed, Some(applied), counts)
     }
 
+    /// Of what is on record of an instance that nobody looked at.
+    pub(crate) fn of_record(&mut self, instance: &Instance, applied: &Applied) -> Fingerprint {
+        self.take(instance, None, None, Some(applied), |_| None)
+    }
+
     /// `counts`: whether an attribute does, and the key it is sealed with when it is a secret.
     fn take<'k>(
         &mut self,

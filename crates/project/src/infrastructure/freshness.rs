@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::perform::{broken, permanent};
 use super::site::Site;
+use super::undo::changed_since;
 use crate::limits;
 
 /// Performs `plan.check`: plans again and compares.
@@ -34,7 +35,17 @@ impl Performer for Freshness {
             let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
             let others = self.others(context, &plan)?;
             others.alone(context, &input)?;
+            if plan.is_of_record() {
+                let unreadable = |error: crate::ProjectError| broken(error.to_string());
+                let (_, applied) = self.site.applied().map_err(unreadable)?;
+                plan.check_record(&applied, self.site.parts.policy)
+                    .map_err(|moved| stale(moved.to_string()))?;
+                return Ok(json!({ "fresh": true }));
+            }
             // an undo brings back what was there, whatever the configuration says
+            if plan.parent.is_some() && !input.again {
+                self.first_since(context, &plan)?;
+            }
             let new = self.site.is_new(&input.plan) && !others.since_planned;
             if input.again || plan.parent.is_some() || new {
                 return Ok(json!({ "fresh": true }));
@@ -71,6 +82,16 @@ struct Others {
 }
 
 impl Freshness {
+    /// An undo is for right after what it takes back.
+    fn first_since(&self, context: &Context, plan: &Plan) -> Result<(), Failure> {
+        let Some(journal) = &self.site.parts.journal else { return Ok(()) };
+        let found = changed_since(&**journal, plan.basis.position, context.run);
+        match found.map_err(|error| broken(error.to_string()))? {
+            Some((by, target)) => Err(stale(format!("the plan is stale: {by} has changed {target} since"))),
+            None => Ok(()),
+        }
+    }
+
     fn others(&self, context: &Context, plan: &Plan) -> Result<Others, Failure> {
         let mut others = Others { mine: None, under_way: Vec::new(), ended: None, since_planned: false };
         let Some(journal) = &self.site.parts.journal else { return Ok(others) };

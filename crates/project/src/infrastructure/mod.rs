@@ -13,9 +13,11 @@ mod planning;
 mod prepare;
 mod program;
 mod providers;
+mod record;
 mod secrets;
 mod sessions;
 mod site;
+mod undo;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,8 +37,10 @@ pub(crate) use perform::Resources;
 pub use planning::{Made, Wanted};
 pub use program::{ApplyInput, PLAN_PROGRAM, ProjectPrograms, definition};
 pub use providers::Providers;
+pub use record::RecordingError;
 pub use secrets::{Declared, Identities, declared, sealing_key, seals, secrets};
 pub use site::{Site, SiteParts};
+pub use undo::{UndoError, Undoing};
 
 /// The CUE files of a project's infrastructure, sorted, relative to its directory; none where it has none.
 pub fn files(project: &Project) -> Result<Vec<PathBuf>, ProjectError> {

@@ -55,6 +55,10 @@ impl Performer for Resources {
         action: &'a Action,
     ) -> BoxFuture<'a, Result<Value, Failure>> {
         Box::pin(async move {
+            // the record of it is the step itself, whatever the configuration says by now
+            if matches!(operation(action), Ok(Operation::Move | Operation::Forget)) {
+                return Ok(json!({"changed": true}));
+            }
             let context = self.with_secrets(context, action)?;
             self.changing.perform(&context, action).await
         })
@@ -107,9 +111,9 @@ impl Performer for Changing {
                 KIND_CHECK => self.test(context, action, &input).await,
                 KIND_HANDLE => self.handle(context, action, &input).await,
                 _ => match operation(action)? {
-                    // the record of it is the step itself
-                    Operation::Move | Operation::Forget => Ok(json!({"changed": true})),
-                    Operation::Blocked => Err(broken("it is blocked")),
+                    Operation::Move | Operation::Forget | Operation::Blocked => {
+                        Err(broken("there is nothing to do on the host"))
+                    }
                     operation => self.change(context, action, &input, operation).await,
                 },
             }

@@ -92,7 +92,7 @@ impl Site {
     }
 
     /// What was applied, and up to where in the journal.
-    fn applied(&self) -> Result<(u64, HashMap<Instance, Applied>), ProjectError> {
+    pub(super) fn applied(&self) -> Result<(u64, HashMap<Instance, Applied>), ProjectError> {
         let Some(journal) = &self.parts.journal else { return Ok((0, HashMap::new())) };
         let unreadable = |error: journal::JournalError| ProjectError::Journal(Box::new(error));
         let position = journal::Journal::head(&**journal).map_err(unreadable)?.position;
@@ -100,7 +100,7 @@ impl Site {
         Ok((position, rows.into_iter().map(|row| (row.instance, row.applied)).collect()))
     }
 
-    fn header(&self, wanted: &Wanted, position: u64, configuration: Digest) -> Header {
+    pub(super) fn header(&self, wanted: &Wanted, position: u64, configuration: Digest) -> Header {
         let now = self.parts.clock.now();
         let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Header {

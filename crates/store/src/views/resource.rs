@@ -97,6 +97,7 @@ fn finish(connection: &Connection, fact: &Fact<'_>, result: &StepResult) -> rusq
         Operation::Move => rename(connection, input.moved_from.as_ref(), &here),
         Operation::Create | Operation::Update | Operation::Replace => {
             if let Some(from) = &input.moved_from {
+                repoint(connection, from, &here)?;
                 remove(connection, from)?;
             }
             put(connection, fact, &here, &input, &result.output)
@@ -141,6 +142,7 @@ fn remove(connection: &Connection, instance: &Instance) -> rusqlite::Result<()> 
 
 fn rename(connection: &Connection, from: Option<&Instance>, to: &Instance) -> rusqlite::Result<()> {
     let Some(from) = from else { return Ok(()) };
+    repoint(connection, from, to)?;
     let sql = "UPDATE OR REPLACE resources SET host = ?3, resource = ?4 WHERE host = ?1 AND resource = ?2";
     connection.prepare_cached(sql)?.execute(params![
         from.host.as_str(),
@@ -148,6 +150,14 @@ fn rename(connection: &Connection, from: Option<&Instance>, to: &Instance) -> ru
         to.host.as_str(),
         to.resource.as_str()
     ])?;
+    Ok(())
+}
+
+/// What depended on something under its old name depends on it under the new one: a later deletion is ordered by it.
+fn repoint(connection: &Connection, from: &Instance, to: &Instance) -> rusqlite::Result<()> {
+    // an instance is a JSON text, whose quotes make it a whole one
+    let sql = "UPDATE resources SET depends = replace(depends, ?1, ?2) WHERE instr(depends, ?1) > 0";
+    connection.prepare_cached(sql)?.execute(params![to_json(from)?, to_json(to)?])?;
     Ok(())
 }
 

@@ -1,0 +1,46 @@
+//! `undo`: the way back from a run of a plan.
+
+use model::{RunId, code};
+use plan::apply::Options;
+use project::infrastructure::{PLAN_PROGRAM, Undoing};
+use store::RunFilter;
+
+use super::apply::Change;
+use super::here::{Here, the_run};
+use crate::World;
+use crate::args::{Global, UndoArgs};
+use crate::report::{Answer, Report};
+use crate::ui::{Ui, WARN};
+use crate::views::table::plain;
+
+/// Takes back what a run did.
+pub(super) fn undo(ui: &mut Ui, world: &World, global: &Global, here: &Here, args: &UndoArgs) -> Answer {
+    let run = meant(here, &args.run)?;
+    let next = ("aedile plan", "says how far the configuration is from that");
+    let change = Change { command: "undo RUN", carry: &args.carry, options: Options::default(), next };
+    change.make(ui, world, global, here, async |ui, site| {
+        let Undoing { undo, uncertain } = site.undo(run).await?;
+        for (instance, because) in &undo.left_out {
+            ui.note(format_args!("{WARN}stays{WARN:#}      {}: {}", instance, plain(because)));
+        }
+        for step in &uncertain {
+            ui.note(format_args!(
+                "{WARN}uncertain{WARN:#}  {step} may or may not have been done, and stays as it is"
+            ));
+        }
+        Ok(undo.plan)
+    })
+}
+
+/// The run that is meant; the latest one that applied a plan.
+fn meant(here: &Here, typed: &str) -> Result<RunId, Report> {
+    let journal = here.journal()?;
+    if typed != "latest" {
+        return the_run(&journal, typed);
+    }
+    let filter = RunFilter { kind: Some(PLAN_PROGRAM.to_owned()), ..RunFilter::default() };
+    let page = journal.runs(&filter, 1)?;
+    page.items.first().map(|row| row.run).ok_or_else(|| {
+        Report::new(code::general::NOT_FOUND, "no plan was applied yet").with_hint("aedile apply")
+    })
+}

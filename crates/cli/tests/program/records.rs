@@ -1,0 +1,169 @@
+//! Changes of what is on record of resources, on a real host that none of them touches.
+
+use std::time::SystemTime;
+
+use crate::applying::Site;
+
+fn on_record(site: &Site) -> Vec<String> {
+    let listed = site.terminal.run(&["resources", "list", "--json"]).good().json();
+    let rows = listed["resources"].as_array().unwrap().iter();
+    rows.map(|row| row["resource"].as_str().unwrap().to_owned()).collect()
+}
+
+fn modified(site: &Site, name: &str) -> SystemTime {
+    fs_err::metadata(site.there(name)).unwrap().modified().unwrap()
+}
+
+fn replays(site: &Site) {
+    site.terminal.run(&["journal", "verify"]).good();
+    let replayed = site.terminal.run(&["journal", "replay", "--json"]).good().json();
+    assert_eq!(replayed["same"], true, "{replayed}");
+}
+
+#[test]
+fn what_is_forgotten_stays_on_the_host_and_nothing_deletes_it() {
+    let Some(site) = Site::start() else { return };
+    site.policy("require: [{match: {action: plan.apply}, chain: lead, reason: four eyes}]\n");
+    site.declare(&[("motd", "\"welcome\""), ("app.conf", "\"port=1\"")], "");
+    site.terminal.run(&["apply", "--yes", "--approve-as", "lea"]).good();
+    let before = modified(&site, "motd");
+
+    let nobody = site.terminal.run(&["resources", "forget", "motd"]);
+    assert!(nobody.exit == Some(2) && nobody.stderr.contains("E0010"), "{nobody:?}");
+    let unknown = site.terminal.run(&["resources", "forget", "mord", "--yes"]);
+    assert!(unknown.exit == Some(1) && unknown.stderr.contains("forget motd"), "{unknown:?}");
+    let waits = site.terminal.run(&["resources", "forget", "motd", "--yes", "--detach"]);
+    assert!(waits.exit == Some(4) && on_record(&site).contains(&"motd".to_owned()), "{waits:?}");
+    assert!(waits.stdout.contains("x forget web-1/motd"), "{waits:?}");
+    let run = waits.stderr.split_whitespace().find(|word| word.starts_with("run_")).unwrap();
+    site.terminal.run(&["runs", "cancel", run]).good();
+
+    // what the record says and the configuration does not is no reason to read the configuration
+    site.terminal.write("infrastructure/broken.cue", "package site\nresources: bad: {\n");
+    let done =
+        site.terminal.run(&["resources", "forget", "web-1/motd", "--yes", "--approve-as", "lea"]).good();
+    assert!(done.stdout.contains("1 done"), "{done:?}");
+    fs_err::remove_file(site.terminal.root().join("infrastructure/broken.cue")).unwrap();
+    assert_eq!(on_record(&site), ["app.conf", "srv"]);
+    assert_eq!((site.read("motd").as_deref(), modified(&site, "motd")), (Some("welcome"), before));
+
+    site.declare(&[("app.conf", "\"port=1\"")], "");
+    assert_eq!(site.counts()["delete"], 0, "nobody knows of it any more");
+    replays(&site);
+}
+
+#[test]
+fn what_is_moved_has_another_name_and_is_deleted_under_it_in_the_right_order() {
+    let Some(site) = Site::start() else { return };
+    site.declare(&[("motd", "\"welcome\""), ("app.conf", "\"port=1\"")], "");
+    site.terminal.run(&["apply", "--yes"]).good();
+    let before = modified(&site, "motd");
+    let taken = site.terminal.run(&["resources", "move", "motd", "app.conf", "--yes"]);
+    assert!(taken.exit == Some(2) && taken.stderr.contains("E0803"), "{taken:?}");
+    let strange = site.terminal.run(&["resources", "move", "motd", "a b", "--yes"]);
+    assert!(strange.exit == Some(2) && strange.stderr.contains("a resource id"), "{strange:?}");
+    let moved = site.terminal.run(&["resources", "move", "srv", "data", "--yes", "--json"]).good();
+    assert_eq!(moved.json()["status"], "completed", "{moved:?}");
+    site.terminal.run(&["resources", "move", "motd", "web-1/greeting", "--yes"]).good();
+    assert_eq!(on_record(&site), ["app.conf", "data", "greeting"]);
+    assert_eq!(modified(&site, "motd"), before);
+    let shown = site.terminal.run(&["resources", "show", "greeting"]).good();
+    assert!(shown.stdout.contains("after web-1/data"), "{shown:?}");
+
+    site.terminal.run(&["destroy", "--yes"]).good();
+    assert!(!site.there("").exists(), "the files before the directory that has another name now");
+    assert_eq!(on_record(&site), Vec::<String>::new());
+    replays(&site);
+}
+
+#[test]
+fn a_change_of_the_record_that_was_overtaken_is_refused() {
+    let Some(site) = Site::start() else { return };
+    site.declare(&[("motd", "\"one\"")], "");
+    site.terminal.run(&["apply", "--yes"]).good();
+    site.policy("require: [{match: {action: plan.apply}, chain: lead, reason: four eyes}]\n");
+    let ask = |change: &[&str]| -> (String, String) {
+        let said = site.terminal.run(&[&["resources"][..], change, &["--yes", "--detach"]].concat());
+        assert_eq!(said.exit, Some(4), "{said:?}");
+        let word = |start: &str| {
+            let found = said.stderr.split_whitespace().find(|word| word.starts_with(start)).unwrap();
+            found.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+        };
+        (word("run_"), word("apr_"))
+    };
+    let first = ask(&["move", "motd", "greeting"]);
+    let second = ask(&["forget", "motd"]);
+    for ((run, approval), exit) in [(first, 0), (second, 1)] {
+        site.terminal.run(&["approve", &approval, "--as", "lea"]).good();
+        let said = site.terminal.run(&["run", "--resume", &run, "--timeout", "60s"]);
+        assert_eq!(said.exit, Some(exit), "{said:?}");
+        if exit == 1 {
+            assert!(said.stderr.contains("web-1/motd is not there to plan any more"), "{said:?}");
+        }
+    }
+    assert_eq!(on_record(&site), ["greeting", "srv"], "what was approved was another record");
+}
+
+#[test]
+fn what_a_run_did_is_taken_back_in_reverse_order_and_only_right_after_it() {
+    let Some(site) = Site::start() else { return };
+    site.policy("require: [{match: {action: plan.apply}, chain: lead, reason: four eyes}]\n");
+    let apply = || site.terminal.run(&["apply", "--yes", "--approve-as", "lea", "--json"]).good().json();
+    let undo = |run: &str| site.terminal.run(&["undo", run, "--yes", "--approve-as", "lea"]);
+    site.declare(&[("motd", "\"one\"")], "");
+    let first = apply()["run"].as_str().unwrap().to_owned();
+    site.declare(&[("motd", "\"two\""), ("app.conf", "\"port=1\"")], "");
+    let second = apply()["run"].as_str().unwrap().to_owned();
+
+    let overtaken = undo(&first);
+    assert!(overtaken.exit == Some(1) && overtaken.stderr.contains("E0806"), "{overtaken:?}");
+    assert!(overtaken.stderr.contains(&second), "{overtaken:?}");
+    let nobody = site.terminal.run(&["undo", &second]);
+    assert!(nobody.exit == Some(2) && nobody.stderr.contains("E0010"), "{nobody:?}");
+    let waits = site.terminal.run(&["undo", &second, "--yes", "--detach"]);
+    assert_eq!(waits.exit, Some(4), "{waits:?}");
+    assert_eq!(site.read("motd").as_deref(), Some("two"), "nobody agreed yet");
+
+    let done = undo(&second).good();
+    assert!(done.stdout.contains("because takes back: update"), "{done:?}");
+    assert_eq!(site.read("motd").as_deref(), Some("one"));
+    assert!(!site.there("app.conf").exists());
+    assert_eq!(on_record(&site), ["motd", "srv"]);
+    assert_eq!(site.counts()["create"], 1, "the configuration still says so");
+
+    // the one that waited was planned on a world that is no more
+    let run = waits.stderr.split_whitespace().find(|word| word.starts_with("run_")).unwrap();
+    let approval = waits.stderr.split_whitespace().find(|word| word.starts_with("apr_")).unwrap();
+    let approval = approval.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    site.terminal.run(&["approve", approval, "--as", "lea"]).good();
+    let stale = site.terminal.run(&["run", "--resume", run, "--timeout", "60s"]);
+    assert!(stale.exit == Some(1) && stale.stderr.contains("the plan is stale"), "{stale:?}");
+    assert_eq!(site.read("motd").as_deref(), Some("one"));
+
+    site.terminal.write(
+        "workflows/note.yaml",
+        "document: {dsl: '1.0.3', namespace: shop, name: note, version: '1.0.0'}\ndo:\n  - say: {set: {said: hello}}\n",
+    );
+    let other = site.terminal.run(&["run", "workflows/note.yaml", "--json"]).good().json();
+    let no_plan = undo(other["run"].as_str().unwrap());
+    assert!(no_plan.exit == Some(1) && no_plan.stderr.contains("E0812"), "{no_plan:?}");
+    replays(&site);
+}
+
+#[test]
+fn what_was_deleted_comes_back_with_what_was_on_record() {
+    let Some(site) = Site::start() else { return };
+    site.declare(&[("motd", "\"one\"")], "");
+    site.terminal.run(&["apply", "--yes"]).good();
+    site.declare(&[], "");
+    site.terminal.run(&["apply", "--yes"]).good();
+    assert!(!site.there("motd").exists());
+    let done = site.terminal.run(&["undo", "latest", "--yes"]);
+    if done.exit == Some(0) {
+        assert_eq!(site.read("motd").as_deref(), Some("one"));
+    } else {
+        // its type says that a deletion cannot be taken back
+        assert!(done.stderr.contains("E0812") && done.stderr.contains("web-1/motd"), "{done:?}");
+        assert!(!site.there("motd").exists());
+    }
+}
