@@ -28,6 +28,8 @@ pub enum Operation {
     Move,
     /// Its record is removed, because it is gone already; the host is not touched.
     Forget,
+    /// It goes on record as it is, because it is as declared already; the host is not touched.
+    Adopt,
     /// Nothing, and it cannot be known whether there would be something.
     Blocked,
 }
@@ -43,8 +45,16 @@ impl Operation {
             Self::Dispose => "dispose",
             Self::Move => "move",
             Self::Forget => "forget",
+            Self::Adopt => "adopt",
             Self::Blocked => "blocked",
         }
+    }
+}
+
+impl Operation {
+    /// Whether anything is done to a host: by all but those that change a record, and `blocked`.
+    pub const fn touches_hosts(self) -> bool {
+        !matches!(self, Self::Move | Self::Forget | Self::Adopt | Self::Blocked)
     }
 }
 
@@ -121,6 +131,8 @@ pub enum Reason {
     NotRead,
     /// It would be deleted, and its declaration says that it is kept.
     Kept,
+    /// It is there as it is declared, and not on record.
+    AsDeclared,
     /// A person asked for it: it is about the record only.
     Asked,
     /// An earlier change is taken back.

@@ -67,10 +67,18 @@ pub struct Counts {
     pub moved: u64,
     /// Forgotten: gone already.
     pub forget: u64,
+    /// Adopted: on record as they are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub adopt: u64,
     /// Blocked.
     pub blocked: u64,
     /// As they should be.
     pub unchanged: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How far the plan reaches.

@@ -68,7 +68,7 @@ mod undo;
 mod value;
 
 pub use apply::Apply;
-pub use build::{Header, check, plan};
+pub use build::{Header, adopt, check, plan};
 pub use change::{
     Change, Edge, Field, FieldCause, Fingerprint, Handler, Junction, Operation, PlannedCheck, Reason,
 };

@@ -1,6 +1,7 @@
 //! Changes of what is on record and of nothing else: a plan that touches no host, to be reviewed and approved like every other.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use crate::build::Header;
 use crate::build::assemble::nature_of;
@@ -67,9 +68,9 @@ impl model::Coded for RecordError {
 ///
 /// # Errors
 /// A name stands for nothing, is taken, or is there twice.
-pub fn record(
+pub fn record<S: BuildHasher>(
     wanted: &[RecordChange],
-    applied: &HashMap<Instance, Applied>,
+    applied: &HashMap<Instance, Applied, S>,
     header: &Header,
 ) -> Result<Plan, RecordError> {
     let mut named = std::collections::HashSet::new();
@@ -154,9 +155,9 @@ impl Plan {
 
     /// Whether a plan that [`record`] made may still be applied: whether what it is about is on record as it was then, and by
     /// the policy it was made under.
-    pub fn check_record(
+    pub fn check_record<S: BuildHasher>(
         &self,
-        applied: &HashMap<Instance, Applied>,
+        applied: &HashMap<Instance, Applied, S>,
         policy: model::Digest,
     ) -> Result<(), Stale> {
         let mut moved = Vec::new();

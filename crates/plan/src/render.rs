@@ -47,6 +47,9 @@ impl fmt::Display for Reason {
             Self::Unreadable { problem } => write!(f, "it could not be read: {problem}"),
             Self::NotRead => f.write_str("it was not read"),
             Self::Kept => f.write_str("would be deleted, and is declared to be kept"),
+            Self::AsDeclared => {
+                f.write_str("there as it is declared, and not on record; the host is not touched")
+            }
             Self::Asked => f.write_str("asked for; only the record changes, the host is not touched"),
             Self::Undo { operation } => write!(f, "takes back: {operation}"),
         }
@@ -84,6 +87,7 @@ fn sign(operation: Operation) -> &'static str {
         Operation::Delete | Operation::Dispose => "-",
         Operation::Move => ">",
         Operation::Forget => "x",
+        Operation::Adopt => "=",
         Operation::Blocked => "!",
     }
 }
@@ -138,6 +142,7 @@ impl fmt::Display for Plan {
             (counts.delete, "to delete"),
             (counts.moved, "to move"),
             (counts.forget, "to forget"),
+            (counts.adopt, "to adopt"),
             (counts.blocked, "blocked"),
             (counts.unchanged, "unchanged"),
         ] {

@@ -142,6 +142,7 @@ fn reversed(change: &Change, schemas: &Schemas) -> Result<Change, String> {
             (Operation::Replace, fields, values(&change.prior)?, as_terms(&change.desired))
         }
         Operation::Move => (Operation::Move, Vec::new(), change.desired.clone(), BTreeMap::new()),
+        Operation::Adopt => (Operation::Forget, Vec::new(), Values::new(), as_terms(&change.desired)),
         Operation::Forget => return Err("only its record was removed".to_owned()),
         Operation::Dispose | Operation::Blocked => return Err("it is gone".to_owned()),
     };

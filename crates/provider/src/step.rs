@@ -49,7 +49,7 @@ pub fn changes(
         Planned::Replace if create_first => vec![change(Operation::Create)],
         Planned::Replace => vec![delete(), change(Operation::Create)],
         Planned::Delete | Planned::Dispose => vec![delete()],
-        Planned::Move | Planned::Forget | Planned::Blocked => Vec::new(),
+        Planned::Move | Planned::Forget | Planned::Adopt | Planned::Blocked => Vec::new(),
     }
 }
 

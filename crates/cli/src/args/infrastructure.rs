@@ -191,6 +191,8 @@ pub enum ResourcesCommand {
     Forget(Box<ForgetArgs>),
     /// Give what was applied another name: the host is not touched
     Move(Box<MoveArgs>),
+    /// Put on record what is declared and there already: the host is not touched
+    Adopt(Box<AdoptArgs>),
 }
 
 /// Arguments of `resources forget`.
@@ -220,6 +222,23 @@ pub struct MoveArgs {
     /// The host that it is on under the new name; the same one when left out
     #[arg(long)]
     pub host: Option<String>,
+    /// How the run is begun and followed.
+    #[command(flatten)]
+    pub carry: CarryArgs,
+}
+
+/// Arguments of `resources adopt`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What is declared and there already is as it should be, so no plan changes it, and nothing is on record: it stays when it is taken out of the configuration. On record it is deleted then. What is there and differs is none of this: `aedile apply` changes it, and that puts it on record.\n\nExit codes: 0 it is on record, 1 it is not, 4 waiting for approval (--detach, --timeout), 5 denied."
+)]
+pub struct AdoptArgs {
+    /// Resources of the configuration, on every host that they are for
+    #[arg(required = true, value_name = "RESOURCE")]
+    pub resources: Vec<String>,
+    /// Set a variable of the configuration
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
     /// How the run is begun and followed.
     #[command(flatten)]
     pub carry: CarryArgs,

@@ -1,6 +1,7 @@
 //! What can be typed: argument types only, no behaviour. Help texts are the reference documentation's source.
 
 mod approvals;
+mod bring;
 mod cue;
 mod infrastructure;
 mod journal;
@@ -14,10 +15,12 @@ mod runs;
 mod secrets;
 
 pub use approvals::{ApprovalsCommand, DecideArgs};
+pub use bring::BringArgs;
 pub use cue::{CueCommand, DefArgs, EvalArgs, ExportCueArgs, FmtCueArgs, ImportArgs, InputArgs, VetArgs};
 pub use infrastructure::{
-    AgeArgs, ApplyArgs, ApplyPlanArgs, CarryArgs, CollectArgs, DriftArgs, FactsCommand, ForgetArgs,
-    GraphArgs, MoveArgs, PlanArgs, ResourcesCommand, SchemaCommand, ShowFactsArgs, UndoArgs, WantedArgs,
+    AdoptArgs, AgeArgs, ApplyArgs, ApplyPlanArgs, CarryArgs, CollectArgs, DriftArgs, FactsCommand,
+    ForgetArgs, GraphArgs, MoveArgs, PlanArgs, ResourcesCommand, SchemaCommand, ShowFactsArgs, UndoArgs,
+    WantedArgs,
 };
 pub use journal::{
     CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
@@ -137,11 +140,13 @@ pub enum Command {
     Destroy(Box<ApplyArgs>),
     /// Take back what a run of a plan did, by another plan
     Undo(Box<UndoArgs>),
+    /// Write the configuration that declares what is on a host already
+    Import(BringArgs),
     /// Say what on the hosts is not as it was applied
     Drift(DriftArgs),
     /// Print what would change, and in which order, in the DOT language of Graphviz
     Graph(GraphArgs),
-    /// List, show, forget and rename what was applied
+    /// List and show what was applied; forget it, rename it, adopt what is there
     #[command(subcommand)]
     Resources(ResourcesCommand),
     /// Ask hosts what they are, and keep it

@@ -12,6 +12,7 @@ mod explain;
 mod facts;
 mod follow;
 mod here;
+mod import;
 mod init;
 mod journal;
 mod onboard;
@@ -74,6 +75,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Apply(args) => apply::apply(ui, world, &cli.global, &here()?, args),
         Command::Destroy(args) => apply::destroy(ui, world, &cli.global, &here()?, args),
         Command::Undo(args) => undo::undo(ui, world, &cli.global, &here()?, args),
+        Command::Import(args) => import::import(ui, world, &here()?, args),
         Command::Resources(command) => resources::resources(ui, world, &cli.global, &here()?, command),
         Command::Facts(command) => facts::facts(ui, world, &here()?, command),
         Command::Provider(command) => provider::provider(ui, &here()?, command),

@@ -30,10 +30,10 @@ pub(super) fn wanted(args: &WantedArgs, destroy: bool) -> Result<Wanted, Report>
         text.parse::<ResourceId>()
             .map_err(|error| Report::usage(format!("--target {}: {error}", plain(text))))
     });
-    Ok(Wanted { variables, focus: focus.collect::<Result<_, _>>()?, destroy })
+    Ok(Wanted { variables, focus: focus.collect::<Result<_, _>>()?, destroy, adopt: false })
 }
 
-fn rules(here: &Here) -> Result<Rules, Report> {
+pub(super) fn rules(here: &Here) -> Result<Rules, Report> {
     project(here)?;
     Ok(Rules::read(&here.place)?)
 }
@@ -65,7 +65,7 @@ pub(super) fn foretell(
 }
 
 /// The hosts of the place, to look at them. Makes no journal.
-fn site(world: &World, here: &Here, rules: &Rules) -> Result<Arc<Site>, Report> {
+pub(super) fn site(world: &World, here: &Here, rules: &Rules) -> Result<Arc<Site>, Report> {
     let journal = here.journal_if_any()?.map(Arc::new);
     let site = workshop::site(&here.place, &machine(world), rules, journal.as_ref())?;
     site.ok_or_else(|| ProjectError::NoInfrastructure.into())

@@ -3,14 +3,16 @@
 use model::code;
 use model::time::rfc3339;
 use plan::apply::Options;
-use plan::{Held, Instance, RecordChange, nearest};
+use plan::{Held, Instance, Operation, RecordChange, nearest};
+use project::infrastructure::Wanted;
 use serde_json::{Value, json};
 use store::ResourceRow;
 
 use super::apply::Change;
 use super::here::Here;
+use super::plan::{make, wanted};
 use crate::World;
-use crate::args::{CarryArgs, Global, MoveArgs, ResourcesCommand};
+use crate::args::{AdoptArgs, CarryArgs, Global, MoveArgs, ResourcesCommand, WantedArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{DIM, STRONG, Ui};
 use crate::views::table::{Table, plain};
@@ -44,8 +46,30 @@ pub(super) fn resources(
             let wanted = [RecordChange::Move { from, to }];
             return record(ui, world, global, here, (&wanted, &args.carry, "resources move"));
         }
+        ResourcesCommand::Adopt(args) => return adopt(ui, world, global, here, args),
     }
     Ok(0)
+}
+
+/// Puts on record what is there as it is declared.
+fn adopt(ui: &mut Ui, world: &World, global: &Global, here: &Here, args: &AdoptArgs) -> Answer {
+    let given = WantedArgs { variables: args.variables.clone(), targets: args.resources.clone() };
+    let wanted = Wanted { adopt: true, ..wanted(&given, false)? };
+    let next = ("aedile plan", "says what that means for the hosts");
+    let change = Change { command: "resources adopt", carry: &args.carry, options: Options::default(), next };
+    change.make(ui, world, global, here, async |_, site| {
+        let plan = make(here, site, &wanted).await?.plan;
+        let other = |change: &&plan::Change| change.operation != Operation::Adopt;
+        match plan.changes.iter().find(other) {
+            None => Ok(plan),
+            Some(change) => {
+                let what = format!("{} is not there as it is declared", change.instance);
+                let reasons = change.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                let report = Report::new(code::plan::BLOCKED, what).caused_by(reasons);
+                Err(report.with_hint(format!("aedile plan --target {}", change.instance.resource)))
+            }
+        }
+    })
 }
 
 /// Has the record changed: by a run of a plan, as everything is.

@@ -21,10 +21,10 @@ pub(super) fn undo(ui: &mut Ui, world: &World, global: &Global, here: &Here, arg
     change.make(ui, world, global, here, async |ui, site| {
         let Undoing { undo, uncertain } = site.undo(run).await?;
         for (instance, because) in &undo.left_out {
-            ui.note(format_args!("{WARN}stays{WARN:#}      {}: {}", instance, plain(because)));
+            ui.complain(format_args!("{WARN}stays{WARN:#}      {}: {}", instance, plain(because)));
         }
         for step in &uncertain {
-            ui.note(format_args!(
+            ui.complain(format_args!(
                 "{WARN}uncertain{WARN:#}  {step} may or may not have been done, and stays as it is"
             ));
         }

@@ -108,6 +108,11 @@ fn a_restore_replaces_only_what_it_is_told_to_and_keeps_that() {
     assert_eq!(records(&terminal), second);
     let said = terminal.run(&["restore", "a.backup", "--replace", "--json"]).good().json();
     assert_eq!(records(&terminal), first);
+    let mode =
+        |path: &str| fs_err::metadata(state(&terminal).join(path)).unwrap().permissions().mode() & 0o777;
+    let modes = [".", "keys", "keys/signing.key", "secrets/token", "journal.db"].map(mode);
+    assert_eq!(modes, [0o700, 0o700, 0o600, 0o600, 0o600], "its owner's only");
+    terminal.run(&["doctor"]).good();
     let old = PathBuf::from(said["kept"].as_str().unwrap());
     assert!(old.join("journal.db").is_file() && old.join("keys/signing.key").is_file(), "{said}");
     let verified =

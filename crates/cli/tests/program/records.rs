@@ -167,3 +167,80 @@ fn what_was_deleted_comes_back_with_what_was_on_record() {
         assert!(!site.there("motd").exists());
     }
 }
+
+#[test]
+fn what_was_there_before_is_imported_as_it_is_and_adopted_when_somebody_says_so() {
+    let Some(site) = Site::start() else { return };
+    site.policy("require: [{match: {action: plan.apply}, chain: lead, reason: four eyes}]\n");
+    site.declare(&[], "");
+    site.terminal.run(&["apply", "--yes", "--approve-as", "lea"]).good();
+    fs_err::write(site.there("motd"), "ours before\n").unwrap();
+    fs_err::create_dir(site.there("data")).unwrap();
+    let (motd, data) = (site.there("motd"), site.there("data"));
+    let (motd, data) = (motd.to_str().unwrap(), data.to_str().unwrap());
+
+    let shown = site.terminal.run(&["import", "web-1", "linux.file::directory", data]).good();
+    assert!(shown.stdout.contains("linux.file::directory") && shown.stdout.contains(data), "{shown:?}");
+    let near = site.terminal.run(&["import", "web-2", "linux.file::file", motd]);
+    assert!(near.exit == Some(2) && near.stderr.contains("did you mean `web-1`?"), "{near:?}");
+    let near = site.terminal.run(&["import", "web-1", "linux.file::fiel", motd]);
+    assert!(near.exit == Some(2) && near.stderr.contains("did you mean `linux.file::file`?"), "{near:?}");
+    let line = site.terminal.run(&["import", "web-1", "linux.file::line", motd]);
+    assert!(line.exit == Some(2) && line.stderr.contains("cannot be imported"), "{line:?}");
+    let gone = site.terminal.run(&["import", "web-1", "linux.file::file", &format!("{motd}-2")]);
+    assert!(gone.exit == Some(1) && gone.stderr.contains("E0008"), "{gone:?}");
+
+    let out = "infrastructure/motd.cue";
+    let all = ["import", "web-1", "linux.file::file", motd, "--as", "motd", "--out", out];
+    let written = site.terminal.run(&all).good();
+    assert!(written.stderr.contains("aedile resources adopt motd"), "{written:?}");
+    let text = fs_err::read_to_string(site.terminal.root().join(out)).unwrap();
+    let again = site.terminal.run(&all);
+    assert!(again.exit == Some(1) && again.stderr.contains("is there already"), "{again:?}");
+    let twice = site.terminal.run(&["import", "web-1", "linux.file::file", motd, "--as", "other"]);
+    assert!(twice.exit == Some(2) && twice.stderr.contains("are the same"), "{twice:?}");
+    assert_eq!(fs_err::read_to_string(site.terminal.root().join(out)).unwrap(), text);
+
+    assert_eq!(site.terminal.run(&["plan", "--detailed-exit-code"]).exit, Some(0), "it is as it is declared");
+    assert_eq!(on_record(&site), ["srv"], "what is there is not taken over without a word");
+    let before = modified(&site, "motd");
+    let waits = site.terminal.run(&["resources", "adopt", "motd", "--yes", "--detach"]);
+    assert!(waits.exit == Some(4) && waits.stdout.contains("= adopt web-1/motd"), "{waits:?}");
+    let run = waits.stderr.split_whitespace().find(|word| word.starts_with("run_")).unwrap();
+    site.terminal.run(&["runs", "cancel", run]).good();
+    site.terminal.run(&["resources", "adopt", "motd", "--yes", "--approve-as", "lea"]).good();
+    assert_eq!(on_record(&site), ["motd", "srv"]);
+    assert_eq!((site.read("motd").as_deref(), modified(&site, "motd")), (Some("ours before\n"), before));
+    let none = site.terminal.run(&["resources", "adopt", "motd", "--yes"]).good();
+    assert!(none.stdout.contains("unchanged"), "{none:?}");
+
+    fs_err::remove_file(site.terminal.root().join(out)).unwrap();
+    assert_eq!(site.counts()["delete"], 1, "what is on record goes when it is not declared any more");
+    replays(&site);
+}
+
+#[test]
+fn what_differs_is_not_adopted_and_what_is_secret_is_adopted_as_a_secret() {
+    const CANARY: &str = "canary-91c2e7";
+    let Some(site) = Site::start() else { return };
+    let root = site.terminal.root();
+    fs_err::create_dir_all(root.join("private")).unwrap();
+    fs_err::write(root.join("private/token"), CANARY).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs_err::set_permissions(root.join("private/token"), private).unwrap();
+    site.declare(&[], "");
+    site.terminal.run(&["apply", "--yes"]).good();
+    fs_err::write(site.there("token"), CANARY).unwrap();
+    fs_err::write(site.there("motd"), "theirs").unwrap();
+    let secret = "{\"$secret\": \"file:private/token\"}";
+    site.declare(&[("token", secret), ("motd", "\"ours\"")], "");
+    let differs = site.terminal.run(&["resources", "adopt", "motd", "--yes"]);
+    assert!(differs.exit == Some(1) && differs.stderr.contains("E0811"), "{differs:?}");
+    site.terminal.run(&["resources", "adopt", "token", "--yes"]).good();
+    let shown = site.terminal.run(&["resources", "show", "token"]).good();
+    assert!(shown.stdout.contains("content: (secret)"), "{shown:?}");
+    fs_err::write(site.there("token"), "other").unwrap();
+    assert_eq!(site.terminal.run(&["drift"]).exit, Some(1), "that it changed is seen");
+    let journal = fs_err::read(root.join(".aedile/dev/journal.db")).unwrap();
+    assert!(!journal.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
+}

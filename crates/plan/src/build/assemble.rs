@@ -155,7 +155,7 @@ impl Builder<'_> {
     /// What performing a change may touch.
     fn uses(&self, instance: &Instance, kind: &TypeName, operation: Operation) -> Vec<String> {
         match operation {
-            Operation::Move | Operation::Forget | Operation::Blocked => Vec::new(),
+            operation if !operation.touches_hosts() => Vec::new(),
             _ => match self.differ.world.needs.get(instance) {
                 Some(needs) => needs.clone(),
                 None => self.declared_uses(kind),
@@ -229,10 +229,7 @@ impl Builder<'_> {
 
     /// Whether something happens to the host there.
     fn acts(&self, vertex: Vertex) -> bool {
-        !matches!(
-            self.operation(vertex),
-            None | Some(Operation::Blocked | Operation::Move | Operation::Forget)
-        )
+        self.operation(vertex).is_some_and(Operation::touches_hosts)
     }
 }
 
@@ -247,7 +244,7 @@ fn terms(attributes: &BTreeMap<Name, Held>) -> BTreeMap<Name, Term> {
 /// What an operation of a type is like when nothing is known of the type: the worst.
 pub(crate) fn nature_of(schema: Option<&TypeSchema>, operation: Operation) -> Nature {
     match (schema, operation) {
-        (_, Operation::Move | Operation::Forget) => RECORD_ONLY,
+        (_, Operation::Move | Operation::Forget | Operation::Adopt) => RECORD_ONLY,
         (Some(schema), operation) => nature(schema, operation, false),
         (None, _) => UNKNOWN,
     }
@@ -264,7 +261,7 @@ fn nature(schema: &TypeSchema, operation: Operation, create_first: bool) -> Natu
             effect: worse_effect(schema.delete.effect, schema.create.effect),
             reversibility: worse(schema.delete.reversibility, schema.create.reversibility),
         },
-        Operation::Move | Operation::Forget => RECORD_ONLY,
+        Operation::Move | Operation::Forget | Operation::Adopt => RECORD_ONLY,
         Operation::Blocked => NOTHING,
     }
 }

@@ -58,8 +58,32 @@ pub fn plan(
     schemas: &Schemas,
     header: &Header,
 ) -> Result<Plan, Vec<Diagnostic>> {
+    compare(desired, world, schemas, header, false)
+}
+
+/// The same, but what the header's focus names goes on record where it is there as it is declared. Without this it stays off the record, so
+/// that nothing deletes what was never made here: to adopt is for people to decide.
+pub fn adopt(
+    desired: &Desired,
+    world: &World,
+    schemas: &Schemas,
+    header: &Header,
+) -> Result<Plan, Vec<Diagnostic>> {
+    compare(desired, world, schemas, header, true)
+}
+
+fn compare(
+    desired: &Desired,
+    world: &World,
+    schemas: &Schemas,
+    header: &Header,
+    adopts: bool,
+) -> Result<Plan, Vec<Diagnostic>> {
     let expanded = Expanded::new(desired, &world.inventory, schemas, &header.focus)?;
     let mut differ = Differ::new(&expanded, world, schemas);
+    if adopts {
+        differ.adopts.extend(header.focus.iter().cloned());
+    }
     differ.declared();
     let removed = differ.removed(&header.focus);
     if !differ.found.is_empty() {

@@ -19,6 +19,7 @@ pub(crate) fn count(counts: &mut Counts, operation: Operation) {
         Operation::Delete => &mut counts.delete,
         Operation::Move => &mut counts.moved,
         Operation::Forget => &mut counts.forget,
+        Operation::Adopt => &mut counts.adopt,
         Operation::Blocked => &mut counts.blocked,
         // the other half of a replacement
         Operation::Dispose => return,
@@ -32,7 +33,7 @@ pub(crate) fn changed_hosts(changes: &[Change]) -> BTreeSet<Host> {
 }
 
 fn acts(change: &Change) -> bool {
-    !matches!(change.operation, Operation::Blocked | Operation::Move | Operation::Forget)
+    change.operation.touches_hosts()
 }
 
 pub(crate) fn reach(changes: &[Change], resources_known: u64, hosts_known: u64) -> Reach {

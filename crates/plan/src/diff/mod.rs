@@ -56,6 +56,8 @@ pub(crate) struct Differ<'a> {
     /// Records that go on under another name.
     taken: HashSet<Instance>,
     pub(crate) found: Vec<Diagnostic>,
+    /// What goes on record where it is there as it is declared.
+    pub(crate) adopts: HashSet<crate::ResourceId>,
 }
 
 impl<'a> Differ<'a> {
@@ -76,6 +78,7 @@ impl<'a> Differ<'a> {
             identities,
             taken: HashSet::new(),
             found: Vec::new(),
+            adopts: HashSet::new(),
         }
     }
 
@@ -286,7 +289,8 @@ impl<'a> Differ<'a> {
             fields.push(Field { name: name.clone(), before, after, cause, forces_replacement: forces });
         }
         if fields.is_empty() {
-            return Draft::default();
+            let adopted = applied.is_none() && self.adopts.contains(&declared.resource.id);
+            return if adopted { Draft::new(Operation::Adopt, Reason::AsDeclared) } else { Draft::default() };
         }
         if fields.iter().any(|field| field.forces_replacement) {
             return Self::replacing(declared.resource, schema, fields);

@@ -117,7 +117,7 @@ impl<'a> Differ<'a> {
         let instance = self.expanded.name_of(at);
         let draft = self.drafts.get(at as usize);
         let kept = match draft.and_then(|draft| draft.operation) {
-            None | Some(Operation::Move) => true,
+            None | Some(Operation::Move | Operation::Adopt) => true,
             Some(Operation::Update) => attribute.computed != Computed::Always,
             Some(_) => false,
         };

@@ -1,5 +1,6 @@
 //! Makes a backup.
 
+use std::fs::Permissions;
 use std::io::{BufWriter, Read as _, Seek as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::examine::examine;
 use super::{BackupError, FORMAT, JOURNAL, LEFT_OUT, Listed, MANIFEST, Manifest, Sum, VALUES};
-use super::{directory, unreadable, unwritable};
+use super::{directory, private, unreadable, unwritable};
 use crate::layout::create_private;
 use crate::{Keys, Place, ProjectError, StateDir, limits, workshop};
 
@@ -59,7 +60,11 @@ pub fn make(place: &Place, how: &Making<'_>) -> Result<Made, BackupError> {
     let _turn = workshop::turn(state)?;
     create_private(&state.cache())?;
     let mut builder = tempfile::Builder::new();
-    let staged = builder.prefix("backup-").tempdir_in(state.cache()).map_err(unwritable(&state.cache()))?;
+    let staged = builder
+        .prefix("backup-")
+        .permissions(private())
+        .tempdir_in(state.cache())
+        .map_err(unwritable(&state.cache()))?;
     let mut databases = vec![(JOURNAL, state.journal())];
     if state.values().is_file() {
         databases.push((VALUES, state.values()));
@@ -175,7 +180,7 @@ impl Out {
     /// Made before anything else is: that a place cannot be written is known at once.
     fn new(how: &Making<'_>) -> Result<Self, ProjectError> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".aedile-").permissions(std::fs::Permissions::from_mode(0o600));
+        builder.prefix(".aedile-").permissions(Permissions::from_mode(0o600));
         builder.tempfile_in(directory(how.file)).map(Self).map_err(unwritable(how.file))
     }
 

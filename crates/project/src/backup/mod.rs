@@ -12,6 +12,8 @@ mod examine;
 mod make;
 mod restore;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use host::secrets::age::AgeError;
@@ -196,6 +198,11 @@ fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> ProjectError {
 fn unwritable(path: &Path) -> impl FnOnce(std::io::Error) -> ProjectError {
     let what = path.display().to_string();
     move |source| ProjectError::Unwritable { what, source }
+}
+
+/// What a directory is made with that holds what only its owner may see.
+fn private() -> Permissions {
+    Permissions::from_mode(0o700)
 }
 
 /// The directory that a file is in.

@@ -17,7 +17,7 @@ use store::{Options, ReadOnlyJournal, SqliteJournal};
 use super::examine::examine;
 use super::make::left_out;
 use super::{BackupError, FORMAT, JOURNAL, LEFT_OUT, Listed, MANIFEST, Manifest, Sum, VALUES};
-use super::{unreadable, unwritable};
+use super::{private, unreadable, unwritable};
 use crate::layout::create_private;
 use crate::{Engines, Keys, Place, StateDir, limits, workshop};
 
@@ -60,7 +60,8 @@ pub fn restore(place: &Place, from: &Restoring<'_>) -> Result<Restored, BackupEr
     let above = root.parent().unwrap_or_else(|| Path::new("."));
     create_private(above)?;
     let mut builder = tempfile::Builder::new();
-    let staged = builder.prefix(".restore-").tempdir_in(above).map_err(unwritable(above))?;
+    let staged =
+        builder.prefix(".restore-").permissions(private()).tempdir_in(above).map_err(unwritable(above))?;
     let manifest = unpack(from, staged.path(), place)?;
     let verified = verified(from, &manifest, staged.path())?;
     fold(place, from, staged.path())?;

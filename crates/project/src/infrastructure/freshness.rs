@@ -54,6 +54,7 @@ impl Performer for Freshness {
                 variables: plan.variables.clone(),
                 focus: plan.focus.clone(),
                 destroy: plan.destroy,
+                adopt: plan.counts.adopt > 0,
             };
             let now = self.site.plan(&wanted).await.map_err(|error| {
                 permanent(Problem::configuration(error.to_string()).with_code(error.code()))

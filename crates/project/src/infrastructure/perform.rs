@@ -111,6 +111,7 @@ impl Performer for Changing {
                 KIND_CHECK => self.test(context, action, &input).await,
                 KIND_HANDLE => self.handle(context, action, &input).await,
                 _ => match operation(action)? {
+                    Operation::Adopt => self.adopt(context, &input).await,
                     Operation::Move | Operation::Forget | Operation::Blocked => {
                         Err(broken("there is nothing to do on the host"))
                     }
@@ -201,6 +202,13 @@ impl Changing {
             return Ok(json!({ "changed": changed }));
         }
         self.output(input, kind, (&seals, attributes), changed).await
+    }
+
+    /// Puts on record what the run's first step found to be as declared.
+    async fn adopt(&self, context: &Context, input: &ResourceInput) -> Result<Value, Failure> {
+        let (_, kind) = self.described(input).await?;
+        let (_, seals) = self.revealed(context, &input.desired).await?;
+        self.output(input, kind, (&seals, provider::Attributes::new()), true).await
     }
 
     /// What the journal keeps of a change that was made: nothing that is secret.

@@ -22,6 +22,8 @@ pub struct Wanted {
     pub focus: Vec<ResourceId>,
     /// Nothing of what is declared: everything that was applied goes.
     pub destroy: bool,
+    /// What the focus names goes on record where it is there as it is declared.
+    pub adopt: bool,
 }
 
 /// A plan and what it was made from.
@@ -85,8 +87,9 @@ impl Site {
         needs_of_checks(&desired, providers, &mut world);
         world.applied = applied;
         world.secrets = seals;
-        let plan = plan::plan(&desired, &world, providers.schemas(), &self.header(wanted, position, digest))
-            .map_err(bad)?;
+        let compare = if wanted.adopt { plan::adopt } else { plan::plan };
+        let header = self.header(wanted, position, digest);
+        let plan = compare(&desired, &world, providers.schemas(), &header).map_err(bad)?;
         self.made(&plan);
         Ok(Made { plan, configuration })
     }

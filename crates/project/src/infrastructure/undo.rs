@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::limits::READ_MAX;
-use journal::events::{DefinitionEvent, StepEvent};
+use journal::events::{Definition, StepEvent};
 use journal::{Event, Journal, JournalError};
 use model::{Coded, Digest, RunId, StepId, code};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX};
@@ -141,12 +141,10 @@ fn did(journal: &dyn Journal, run: RunId) -> Result<Did, JournalError> {
 fn plan_of(journal: &dyn Journal, digest: Digest) -> Result<Plan, ProjectError> {
     let unreadable = |error: JournalError| ProjectError::Journal(Box::new(error));
     let stream = format!("definition/{digest}");
-    let records = journal.read_stream(&stream, 0, 1).map_err(unreadable)?;
-    let text = match records.first().map(|record| &record.event) {
-        Some(Event::Definition(DefinitionEvent::Registered(definition))) => definition.text.as_bytes(),
-        _ => &[],
-    };
-    Plan::from_file(text).map_err(|error| {
+    let records = journal.read_stream(&stream, 0, Definition::RECORDS_MAX).map_err(unreadable)?;
+    // what is not whole is no plan file, either
+    let text = Definition::text_of(records.iter().map(|record| &record.event)).unwrap_or_default();
+    Plan::from_file(text.as_bytes()).map_err(|error| {
         let source = std::io::Error::other(error.to_string());
         ProjectError::Unreadable { what: format!("{digest} of the journal"), source }
     })

@@ -8,7 +8,7 @@
 mod before;
 mod performer;
 mod program;
-mod record;
+pub(crate) mod record;
 
 use std::collections::BTreeMap;
 

@@ -127,7 +127,7 @@ fn taken(order: &Order, other: &Host) -> ProjectError {
 }
 
 /// The package that the files of the infrastructure are of.
-fn package(project: &Project) -> Result<String, ProjectError> {
+pub(crate) fn package(project: &Project) -> Result<String, ProjectError> {
     for file in infrastructure::files(project)? {
         let text = project.read(&file)?;
         let mut lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("package "));

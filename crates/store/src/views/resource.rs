@@ -95,7 +95,7 @@ fn finish(connection: &Connection, fact: &Fact<'_>, result: &StepResult) -> rusq
         Operation::Delete | Operation::Forget => remove(connection, &here),
         Operation::Dispose | Operation::Blocked => Ok(()),
         Operation::Move => rename(connection, input.moved_from.as_ref(), &here),
-        Operation::Create | Operation::Update | Operation::Replace => {
+        Operation::Create | Operation::Update | Operation::Replace | Operation::Adopt => {
             if let Some(from) = &input.moved_from {
                 repoint(connection, from, &here)?;
                 remove(connection, from)?;
