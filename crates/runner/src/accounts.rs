@@ -3,6 +3,11 @@
 //! A static program cannot load the system's name service modules, so accounts that are only in a directory service are
 //! known by their numbers.
 
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Arc, Mutex};
+
+use crate::control::lock;
 use crate::protocol::{Fault, FaultCode};
 
 /// A file with one account per line.
@@ -10,6 +15,34 @@ use crate::protocol::{Fault, FaultCode};
 pub(crate) enum Table {
     Users,
     Groups,
+}
+
+/// What tells one state of a file from another: device, inode, size, and when it was last changed.
+type State = (u64, u64, u64, i64, i64);
+
+/// What a file says. Of what is there twice, the first counts.
+#[derive(Debug, Default)]
+struct Accounts {
+    numbers: HashMap<String, u32>,
+    names: HashMap<u32, String>,
+}
+
+/// What was read last of each of the files: each is asked for every thing that is looked at.
+static READ: [Mutex<Option<(State, Arc<Accounts>)>>; 2] = [Mutex::new(None), Mutex::new(None)];
+
+impl Accounts {
+    fn parse(text: &str) -> Self {
+        let mut accounts = Self::default();
+        for line in text.lines() {
+            let mut fields = line.split(':');
+            let (Some(name), Some(Ok(number))) = (fields.next(), fields.nth(1).map(str::parse)) else {
+                continue;
+            };
+            accounts.numbers.entry(name.to_owned()).or_insert(number);
+            accounts.names.entry(number).or_insert_with(|| name.to_owned());
+        }
+        accounts
+    }
 }
 
 impl Table {
@@ -20,11 +53,21 @@ impl Table {
         }
     }
 
-    fn text(self) -> String {
+    /// What the file says now.
+    fn accounts(self) -> Arc<Accounts> {
         // A target without the file (an empty chroot) has no names, only numbers.
-        std::fs::read(self.file())
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        let Ok(meta) = std::fs::metadata(self.file()) else { return Arc::default() };
+        let state = (meta.dev(), meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec());
+        let mut read = lock(&READ[self as usize]);
+        if let Some((known, accounts)) = &*read
+            && *known == state
+        {
+            return Arc::clone(accounts);
+        }
+        let bytes = std::fs::read(self.file()).unwrap_or_default();
+        let accounts = Arc::new(Accounts::parse(&String::from_utf8_lossy(&bytes)));
+        *read = Some((state, Arc::clone(&accounts)));
+        accounts
     }
 
     /// The number of a name, or of a number.
@@ -32,25 +75,14 @@ impl Table {
         if let Ok(number) = name.parse() {
             return Ok(number);
         }
-        self.text()
-            .lines()
-            .find_map(|line| {
-                let mut fields = line.split(':');
-                (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok()).flatten()
-            })
-            .ok_or_else(|| {
-                Fault::new(FaultCode::NotFound, format!("{} has no account named {name:?}", self.file()))
-            })
+        self.accounts().numbers.get(name).copied().ok_or_else(|| {
+            Fault::new(FaultCode::NotFound, format!("{} has no account named {name:?}", self.file()))
+        })
     }
 
     /// The name of a number.
     pub(crate) fn name(self, number: u32) -> Option<String> {
-        let number = number.to_string();
-        self.text().lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1) == Some(&number)).then(|| name.to_owned())
-        })
+        self.accounts().names.get(&number).cloned()
     }
 }
 
@@ -64,5 +96,13 @@ mod tests {
         assert_eq!(Table::Groups.name(0).as_deref(), Some("root"));
         assert_eq!(Table::Users.number("4711"), Ok(4711));
         assert_eq!(Table::Users.number("nobody at all").map_err(|f| f.code), Err(FaultCode::NotFound));
+    }
+
+    #[test]
+    fn of_what_is_there_twice_the_first_counts_and_what_is_no_account_is_passed_over() {
+        let accounts = Accounts::parse("a:x:1:\n# c\nb:x:one:\na:x:2:\nc:x:1:\n+::::\n");
+        assert_eq!(accounts.numbers.get("a"), Some(&1));
+        assert_eq!(accounts.names.get(&1).map(String::as_str), Some("a"));
+        assert_eq!((accounts.numbers.get("c"), accounts.numbers.get("b")), (Some(&1), None));
     }
 }

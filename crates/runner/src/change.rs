@@ -16,7 +16,7 @@ use crate::accounts::Table;
 use crate::control::{Chunk, Control};
 use crate::file::{hash, look};
 use crate::limits::{FILE_MAX, REMOVE_DEPTH_MAX, REMOVE_MAX};
-use crate::path::{Place, Way, walk};
+use crate::path::{Place, Roots, Way, walk};
 use crate::protocol::{Answer, Attributes, Fault, FaultCode, Kind, Stat, Write};
 
 /// A file under another name until it is whole.
@@ -95,7 +95,7 @@ impl Ids {
 
 pub(crate) fn write(
     control: &Control,
-    roots: &[String],
+    roots: &Roots,
     write: &Write,
     taken: &dyn Fn(u64) -> Result<(), Fault>,
 ) -> Result<Answer, Fault> {
@@ -203,7 +203,7 @@ fn open_any(place: &Place) -> Result<OwnedFd, Fault> {
         .map_err(|errno| Fault::os(place.path.display(), errno))
 }
 
-pub(crate) fn set(roots: &[String], path: &str, attributes: &Attributes) -> Result<Answer, Fault> {
+pub(crate) fn set(roots: &Roots, path: &str, attributes: &Attributes) -> Result<Answer, Fault> {
     let ids = Ids::of(attributes)?;
     let place = walk(path, Way { roots, parents: false, follow: false })?;
     let is_link = look(&place)?.is_some_and(|stat| stat.kind == Kind::Symlink);
@@ -223,7 +223,7 @@ pub(crate) fn set(roots: &[String], path: &str, attributes: &Attributes) -> Resu
 }
 
 pub(crate) fn directory(
-    roots: &[String],
+    roots: &Roots,
     path: &str,
     parents: bool,
     attributes: &Attributes,
@@ -243,7 +243,7 @@ pub(crate) fn directory(
     Ok(Answer::Ensured { changed: created || set })
 }
 
-pub(crate) fn symlink(roots: &[String], path: &str, target: &str, force: bool) -> Result<Answer, Fault> {
+pub(crate) fn symlink(roots: &Roots, path: &str, target: &str, force: bool) -> Result<Answer, Fault> {
     let place = walk(path, Way { roots, parents: false, follow: false })?;
     let fault = |errno| Fault::os(place.path.display(), errno);
     match look(&place)? {
@@ -270,24 +270,14 @@ pub(crate) fn symlink(roots: &[String], path: &str, target: &str, force: bool) -
     Ok(Answer::Ensured { changed: true })
 }
 
-pub(crate) fn remove(
-    control: &Control,
-    roots: &[String],
-    path: &str,
-    recursive: bool,
-) -> Result<Answer, Fault> {
+pub(crate) fn remove(control: &Control, roots: &Roots, path: &str, recursive: bool) -> Result<Answer, Fault> {
     let place = match walk(path, Way { roots, parents: false, follow: false }) {
         Ok(place) => place,
         Err(fault) if fault.code == FaultCode::NotFound => return Ok(Answer::Ensured { changed: false }),
         Err(fault) => return Err(fault),
     };
     // what is granted as a whole stays, unless something around it is granted, too
-    let (mut is_root, mut is_inside) = (false, false);
-    for root in roots.iter().map(std::path::Path::new) {
-        is_root |= root == place.path;
-        is_inside |= root != place.path && place.path.starts_with(root);
-    }
-    if place.name == "." || (is_root && !is_inside) {
+    if place.name == "." || roots.is_outermost(&place.path) {
         return Err(Fault::new(FaultCode::Denied, format!("{} itself is not removed", place.path.display())));
     }
     let Some(there) = look(&place)? else {

@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::accounts::Table;
 use crate::control::Control;
-use crate::limits::{BODY_MAX, FILE_MAX};
+use crate::limits::{BODY_MAX, FILE_MAX, HASH_MIN};
 use crate::output::Output;
-use crate::path::{Place, Way, walk};
+use crate::path::{Place, Roots, Way, walk};
 use crate::protocol::{Answer, Fault, FaultCode, Kind, Stat, Stream};
 
 /// Opens a regular file. Never waits for a pipe's other end, never follows the last name.
@@ -62,7 +62,7 @@ pub(crate) fn look(place: &Place) -> Result<Option<Stat>, Fault> {
 
 pub(crate) fn stat(
     control: &Control,
-    roots: &[String],
+    roots: &Roots,
     path: &str,
     digest: bool,
     follow: bool,
@@ -83,8 +83,10 @@ pub(crate) fn stat(
 /// The SHA-256 of a regular file's content.
 pub(crate) fn hash(control: &Control, place: &Place) -> Result<String, Fault> {
     let mut file = open(place)?;
+    let size = file.metadata().map_err(|why| Fault::io(place.path.display(), &why))?.len();
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; BODY_MAX];
+    // most files are small, and clearing a large buffer costs more than reading them
+    let mut buffer = vec![0; usize::try_from(size).unwrap_or(BODY_MAX).clamp(HASH_MIN, BODY_MAX)];
     loop {
         control.check()?;
         let read = file.read(&mut buffer).map_err(|why| Fault::io(place.path.display(), &why))?;
@@ -105,7 +107,7 @@ pub(crate) struct Range {
 pub(crate) fn read(
     id: u64,
     control: &Control,
-    roots: &[String],
+    roots: &Roots,
     out: &Output,
     path: &str,
     range: &Range,

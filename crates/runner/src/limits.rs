@@ -34,6 +34,8 @@ pub const LINKS_MAX: usize = 40;
 pub const ARGS_MAX: usize = 10_000;
 /// What a program may print before the rest is counted but dropped, unless the command says less: 64 MiB a stream.
 pub const OUTPUT_MAX: u64 = 64 << 20;
+/// The smallest buffer a file is hashed through: 4 KiB.
+pub const HASH_MIN: usize = 4 << 10;
 /// A file that is written or read: 1 TiB.
 pub const FILE_MAX: u64 = 1 << 40;
 /// Entries removed by one recursive removal.

@@ -4,14 +4,19 @@
 //! that the kernel follows by itself. A link on the way is followed only if root or the runner's own user owns it: another
 //! user cannot lead a privileged runner elsewhere by planting one. Afterwards the real path must lie below a granted
 //! directory. The last name is not followed at all, except for reading and when asked.
+//!
+//! Where the kernel can (`openat2`, Linux 5.6), it is asked first for the whole way without any link: most ways have none, and
+//! are walked by one call.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, statat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, readlinkat, statat,
+};
 use rustix::io::Errno;
 
 use crate::limits::{LINKS_MAX, PATH_MAX};
@@ -29,11 +34,33 @@ pub(crate) struct Place {
     pub(crate) path: PathBuf,
 }
 
+/// Granted directories and files: what is asked costs by the depth of the path, not by how many are granted.
+#[derive(Debug, Default)]
+pub(crate) struct Roots(HashSet<PathBuf>);
+
+impl<P: Into<PathBuf>> FromIterator<P> for Roots {
+    fn from_iter<I: IntoIterator<Item = P>>(roots: I) -> Self {
+        Self(roots.into_iter().map(Into::into).collect())
+    }
+}
+
+impl Roots {
+    /// Whether a real path is one of them or below one.
+    fn hold(&self, path: &Path) -> bool {
+        path.ancestors().any(|above| self.0.contains(above))
+    }
+
+    /// Whether a path is one of them, and below none of the others.
+    pub(crate) fn is_outermost(&self, path: &Path) -> bool {
+        self.0.contains(path) && !path.parent().is_some_and(|above| self.hold(above))
+    }
+}
+
 /// How to walk.
 #[derive(Clone, Copy)]
 pub(crate) struct Way<'a> {
     /// Directories below which the place must be.
-    pub(crate) roots: &'a [String],
+    pub(crate) roots: &'a Roots,
     /// Create missing directories.
     pub(crate) parents: bool,
     /// Follow the last name too.
@@ -82,6 +109,9 @@ struct Walk<'a> {
 /// Walks to `path`.
 pub(crate) fn walk(path: &str, way: Way<'_>) -> Result<Place, Fault> {
     let pending = plain(path)?;
+    if let Some(place) = straight(&pending, way)? {
+        return Ok(place);
+    }
     let root = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| Fault::os("/", errno))?;
     let mut walk = Walk { way, root, stack: Vec::new(), pending, links: 0 };
@@ -100,6 +130,40 @@ pub(crate) fn walk(path: &str, way: Way<'_>) -> Result<Place, Fault> {
     }
 }
 
+/// The place, if no symbolic link is on the way to it and every directory is there.
+fn straight(names: &VecDeque<OsString>, way: Way<'_>) -> Result<Option<Place>, Fault> {
+    let Some(name) = names.back() else { return Ok(None) };
+    let mut above = PathBuf::from("/");
+    above.extend(names.iter().take(names.len() - 1));
+    let flags = STEP | OFlags::DIRECTORY;
+    // whatever is in the way is found, and said, by walking
+    let Ok(dir) = openat2(CWD, &above, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) else {
+        return Ok(None);
+    };
+    let place = Place { dir, name: name.clone(), path: above.join(name) };
+    if way.follow && is_link(&place.dir, name).map_err(|errno| Fault::os(place.path.display(), errno))? {
+        return Ok(None);
+    }
+    granted(way.roots, &place.path)?;
+    Ok(Some(place))
+}
+
+fn is_link(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<bool> {
+    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Symlink),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn granted(roots: &Roots, path: &Path) -> Result<(), Fault> {
+    if roots.hold(path) {
+        return Ok(());
+    }
+    let message = format!("{} is not below a directory granted for this", path.display());
+    Err(Fault::new(FaultCode::NotGranted, message))
+}
+
 impl Walk<'_> {
     fn here(&self) -> &OwnedFd {
         self.stack.last().map_or(&self.root, |(_, dir)| dir)
@@ -111,30 +175,18 @@ impl Walk<'_> {
         path
     }
 
-    fn granted(&self, path: &Path) -> Result<(), Fault> {
-        if self.way.roots.iter().any(|root| path.starts_with(root)) {
-            return Ok(());
-        }
-        let message = format!("{} is not below a directory granted for this", path.display());
-        Err(Fault::new(FaultCode::NotGranted, message))
-    }
-
     fn last_is_link_to_follow(&self, name: &OsStr) -> Result<bool, Fault> {
         if !self.way.follow {
             return Ok(false);
         }
-        match statat(self.here(), name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Symlink),
-            Err(Errno::NOENT) => Ok(false),
-            Err(errno) => Err(Fault::os(self.path().join(name).display(), errno)),
-        }
+        is_link(self.here(), name).map_err(|errno| Fault::os(self.path().join(name).display(), errno))
     }
 
     fn step(&mut self, name: OsString) -> Result<(), Fault> {
         let path = self.path().join(&name);
         let opened = match openat(self.here(), &name, STEP, Mode::empty()) {
             Err(Errno::NOENT) if self.way.parents => {
-                self.granted(&path)?;
+                granted(self.way.roots, &path)?;
                 // Somebody may have been faster; what is there is looked at below like anything else.
                 match mkdirat(self.here(), &name, Mode::from_raw_mode(0o755)) {
                     Ok(()) | Err(Errno::EXIST) => openat(self.here(), &name, STEP, Mode::empty()),
@@ -181,7 +233,7 @@ impl Walk<'_> {
 
     fn arrive(mut self, name: OsString) -> Result<Place, Fault> {
         let path = if name == "." { self.path() } else { self.path().join(&name) };
-        self.granted(&path)?;
+        granted(self.way.roots, &path)?;
         let dir = self.stack.pop().map_or(self.root, |(_, dir)| dir);
         Ok(Place { dir, name, path })
     }
@@ -193,11 +245,11 @@ mod tests {
 
     use super::*;
 
-    fn roots(of: &[&str]) -> Vec<String> {
-        of.iter().map(|&root| root.to_owned()).collect()
+    fn roots(of: &[&str]) -> Roots {
+        of.iter().collect()
     }
 
-    fn go(path: &Path, roots: &[String], follow: bool) -> Result<PathBuf, FaultCode> {
+    fn go(path: &Path, roots: &Roots, follow: bool) -> Result<PathBuf, FaultCode> {
         let path = path.to_str().expect("a test's own path");
         walk(path, Way { roots, parents: false, follow }).map(|place| place.path).map_err(|fault| fault.code)
     }

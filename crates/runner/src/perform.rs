@@ -5,13 +5,28 @@ use std::sync::Arc;
 use crate::control::Control;
 use crate::file::Range;
 use crate::output::Output;
+use crate::path::Roots;
 use crate::protocol::{Answer, Command, Fault, FaultCode, FromRunner, Grants, Input, Op};
 use crate::{change, exec, facts, file};
+
+/// What a session may touch, as it is looked up.
+pub(crate) struct Granted {
+    exec: Vec<String>,
+    read: Roots,
+    write: Roots,
+}
+
+impl From<Grants> for Granted {
+    fn from(grants: Grants) -> Self {
+        let Grants { exec, read, write } = grants;
+        Self { exec, read: read.into_iter().collect(), write: write.into_iter().collect() }
+    }
+}
 
 pub(crate) fn perform(
     command: Command,
     control: &Arc<Control>,
-    grants: &Grants,
+    grants: &Granted,
     out: &Output,
 ) -> Result<Answer, Fault> {
     let Command { id, input, op, .. } = command;

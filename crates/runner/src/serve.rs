@@ -16,11 +16,11 @@ use crate::limits::{
     PENDING_MAX, STREAMS_MAX, TIMEOUT_MAX, WINDOW,
 };
 use crate::output::{Output, settle, write_all};
-use crate::perform::perform;
+use crate::perform::{Granted, perform};
 use crate::pool::Pool;
 use crate::protocol::{
-    Bounds, Command, Done, Farewell, Fault, FaultCode, FromRunner, GREETING, Grants, Hello, Input, Outcome,
-    Ready, Reason, ToRunner, VERSION,
+    Bounds, Command, Done, Farewell, Fault, FaultCode, FromRunner, GREETING, Hello, Input, Outcome, Ready,
+    Reason, ToRunner, VERSION,
 };
 use crate::wire::{Decoder, Frame, WireError};
 
@@ -57,7 +57,7 @@ struct Session {
     out: Output,
     events: SyncSender<Incoming>,
     pool: Pool,
-    grants: Option<Arc<Grants>>,
+    grants: Option<Arc<Granted>>,
     active: HashMap<u64, Active>,
     seen: HashSet<u64>,
     lanes: HashMap<u32, VecDeque<(Command, Arc<Control>)>>,
@@ -268,7 +268,7 @@ impl Session {
             self.error(None, Fault::new(FaultCode::Version, message));
             return Err(Reason::Protocol);
         }
-        self.grants = Some(Arc::new(hello.grants));
+        self.grants = Some(Arc::new(hello.grants.into()));
         Ok(())
     }
 
@@ -381,7 +381,7 @@ impl Session {
         }
     }
 
-    fn start(&self, command: Command, control: Arc<Control>, grants: Arc<Grants>) {
+    fn start(&self, command: Command, control: Arc<Control>, grants: Arc<Granted>) {
         let (out, events) = (self.out.clone(), self.events.clone());
         self.pool.run(move || {
             control.start();
