@@ -51,7 +51,7 @@ impl Project {
     /// diagnostics have it, `/resources/web/config/version`.
     ///
     /// # Errors
-    /// There is no such value; the hint names the nearest.
+    /// There is no such value; the hint names the nearest. After [`Project::forget_values`] there is none at all.
     pub fn explain(&self, path: &str) -> Result<Explanation, Diagnostic> {
         let parts = match path.strip_prefix('/') {
             Some(rest) => {
@@ -59,7 +59,10 @@ impl Project {
             }
             None => complaint::split(path),
         };
-        let mut value = self.root.clone();
+        let Some(mut value) = self.root.clone() else {
+            let location = Location { path: path.to_owned(), ..Location::default() };
+            return Err(Diagnostic::error(code::NO_SUCH_VALUE, "the values were given up", location));
+        };
         for (depth, part) in parts.iter().enumerate() {
             let inner = if part.starts_with('#') {
                 value.definitions().into_iter().find(|(name, _)| name == part).map(|(_, inner)| inner)

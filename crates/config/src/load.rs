@@ -216,7 +216,7 @@ impl Reading<'_> {
             secrets: BTreeSet::new(),
             digest: model::Digest::of(b""),
             warnings: Vec::new(),
-            root: self.root.clone(),
+            root: Some(self.root.clone()),
             origins: Arc::new(Origins::default()),
         }
     }

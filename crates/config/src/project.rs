@@ -35,8 +35,16 @@ pub struct Project {
     pub digest: Digest,
     /// What is worth knowing although the configuration is accepted.
     pub warnings: Vec<Diagnostic>,
-    pub(crate) root: cue::Value,
+    /// What it was read from; gone once [`Project::forget_values`] was called.
+    pub(crate) root: Option<cue::Value>,
     pub(crate) origins: Arc<crate::explain::Origins>,
+}
+
+impl Project {
+    /// Gives up what only [`Project::explain`] needs, which is most of the memory of a large configuration.
+    pub fn forget_values(&mut self) {
+        self.root = None;
+    }
 }
 
 /// One host.

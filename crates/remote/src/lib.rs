@@ -27,6 +27,7 @@
 
 mod carrier;
 mod error;
+mod gather;
 mod host;
 pub mod identity;
 mod known_hosts;

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 pub use runner::protocol::Farewell;
 
 use crate::error::RemoteError;
+use crate::gather::{Gathered, Gathering};
 use crate::limits::{ANSWER_MARGIN, EVENTS, FAREWELL, START};
 
 /// What goes into a command.
@@ -84,9 +85,29 @@ pub struct Reply {
     pub replayed: bool,
 }
 
-struct Slot {
-    events: mpsc::Sender<Event>,
-    credit: Arc<Semaphore>,
+/// Where what a command says goes.
+enum Slot {
+    /// To whoever follows it.
+    Followed { events: mpsc::Sender<Event>, credit: Arc<Semaphore> },
+    /// To the other answers of its batch, at its place among them.
+    Batched { into: Arc<Gathering>, at: usize },
+}
+
+impl Slot {
+    fn events(&self) -> Option<mpsc::Sender<Event>> {
+        match self {
+            Self::Followed { events, .. } => Some(events.clone()),
+            Self::Batched { .. } => None,
+        }
+    }
+
+    /// It ended, or nothing more comes.
+    fn over(&self) {
+        match self {
+            Self::Followed { credit, .. } => credit.close(),
+            Self::Batched { into, .. } => into.cut(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -112,6 +133,25 @@ impl Shared {
 
     fn cut(&self, during: &str) -> RemoteError {
         RemoteError::Cut { host: self.host.clone(), during: during.to_owned() }
+    }
+
+    fn lost(&self) -> RemoteError {
+        self.cut(" while a command was under way, and how it ended is not known")
+    }
+
+    /// Asks the target to stop what nobody waits for any more.
+    fn stop(self: &Arc<Self>, ids: &[u64]) {
+        let open: Vec<u64> = {
+            let mut slots = self.slots();
+            ids.iter().copied().filter(|id| slots.open.remove(id).is_some()).collect()
+        };
+        let frames = open.into_iter().filter_map(|id| encode(&ToRunner::Cancel { id }, &[], HEAD_MAX).ok());
+        let bytes: Vec<u8> = frames.flatten().collect();
+        if let (false, Ok(runtime)) = (bytes.is_empty(), tokio::runtime::Handle::try_current()) {
+            let shared = Arc::clone(self);
+            // a session that is gone has stopped it already
+            runtime.spawn(async move { drop(shared.write(bytes).await) });
+        }
     }
 
     /// Writes frames, whole, even if whoever asked for it does not wait any more: half a frame would spoil all that follow.
@@ -211,7 +251,8 @@ impl Session {
         self.shared.slots().closed
     }
 
-    fn prepare(&self, request: Request, bytes: &mut Vec<u8>) -> Result<(Running, Vec<u8>), RemoteError> {
+    /// The number and the frame of a command; its content, where that does not fit into the frame.
+    fn framed(&self, request: Request) -> Result<(u64, Vec<u8>, Vec<u8>), RemoteError> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (input, body, rest) = match request.content {
             Content::None => (Input::None, Vec::new(), Vec::new()),
@@ -223,24 +264,27 @@ impl Session {
         let command = Command { id, key: request.key, lane: request.lane, timeout_ms, input, op: request.op };
         let frame =
             encode(&ToRunner::Run(command), &body, HEAD_MAX).map_err(|why| self.shared.unsendable(&why))?;
-        let (send, events) = mpsc::channel(EVENTS);
-        let credit = Arc::new(Semaphore::new(usize::try_from(WINDOW).unwrap_or(usize::MAX)));
-        let mut slots = self.shared.slots();
-        if slots.closed {
+        Ok((id, frame, rest))
+    }
+
+    fn register(&self, slots: impl IntoIterator<Item = (u64, Slot)>) -> Result<(), RemoteError> {
+        let mut open = self.shared.slots();
+        if open.closed {
             return Err(self.shared.cut(" before a command was sent"));
         }
-        slots.open.insert(id, Slot { events: send, credit: Arc::clone(&credit) });
-        drop(slots);
-        bytes.extend(frame);
-        let shared = Arc::clone(&self.shared);
-        Ok((Running { id, shared, events, credit, limit: request.timeout + ANSWER_MARGIN }, rest))
+        open.open.extend(slots);
+        Ok(())
     }
 
     /// Starts a command.
     pub async fn start(&self, request: Request) -> Result<Running, RemoteError> {
-        let mut bytes = Vec::new();
-        let (running, rest) = self.prepare(request, &mut bytes)?;
-        self.shared.write(bytes).await?;
+        let limit = request.timeout + ANSWER_MARGIN;
+        let (id, frame, rest) = self.framed(request)?;
+        let (send, events) = mpsc::channel(EVENTS);
+        let credit = Arc::new(Semaphore::new(usize::try_from(WINDOW).unwrap_or(usize::MAX)));
+        self.register([(id, Slot::Followed { events: send, credit: Arc::clone(&credit) })])?;
+        let running = Running { id, shared: Arc::clone(&self.shared), events, credit, limit };
+        self.shared.write(frame).await?;
         if !rest.is_empty() {
             running.send(&rest).await?;
             running.finish().await?;
@@ -259,19 +303,46 @@ impl Session {
         &self,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Reply, RemoteError>>, RemoteError> {
-        let mut bytes = Vec::new();
-        let mut all = Vec::with_capacity(requests.len());
+        let limit = requests.iter().map(|request| request.timeout).max().unwrap_or_default() + ANSWER_MARGIN;
+        let (mut bytes, mut ids) = (Vec::new(), Vec::with_capacity(requests.len()));
         for request in requests {
-            let (running, rest) = self.prepare(request, &mut bytes)?;
+            let (id, frame, rest) = self.framed(request)?;
             if !rest.is_empty() {
                 let why = format!("an input of more than {BODY_MAX} bytes in a batch");
                 return Err(RemoteError::Protocol { host: self.shared.host.clone(), why });
             }
-            all.push(running.end());
+            bytes.extend(frame);
+            ids.push(id);
         }
-        let (written, replies) = tokio::join!(self.shared.write(bytes), futures_util::future::join_all(all));
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let into = Gathering::new(ids.len());
+        let slot = |(at, id): (usize, &u64)| (*id, Slot::Batched { into: Arc::clone(&into), at });
+        self.register(ids.iter().enumerate().map(slot))?;
+        // stops on the target what nobody waits for any more
+        let _wanted = Batch { shared: Arc::clone(&self.shared), ids };
+        let (written, waited) = tokio::join!(self.shared.write(bytes), timeout(limit, into.wait()));
         written?;
-        Ok(replies)
+        let late = waited.is_err();
+        Ok(into.gathered().into_iter().map(|one| self.replied(one, late.then_some(limit))).collect())
+    }
+
+    /// What became of one command of a batch that was cut, or for which nobody waits any longer.
+    fn replied(&self, one: Gathered, late: Option<Duration>) -> Result<Reply, RemoteError> {
+        let host = || self.shared.host.clone();
+        match (one.ended, late) {
+            (Some((Outcome::Ok(answer), replayed)), _) => {
+                Ok(Reply { answer, stdout: one.stdout, stderr: one.stderr, replayed })
+            }
+            (Some((Outcome::Fault(fault), _)), _) => Err(RemoteError::Command { host: host(), fault }),
+            (None, Some(limit)) => Err(RemoteError::Timeout {
+                host: host(),
+                what: "a command's answer",
+                limit_s: limit.as_secs(),
+            }),
+            (None, None) => Err(self.shared.lost()),
+        }
     }
 
     /// Lets what is under way finish, then ends the session. The farewell is absent when the connection was cut.
@@ -356,7 +427,7 @@ impl Running {
                     }
                 }
             }
-            Err(self.shared.cut(" while a command was under way, and how it ended is not known"))
+            Err(self.shared.lost())
         };
         let limit_s = limit.as_secs();
         let (answer, replayed) = timeout(limit, collect).await.map_err(|_| RemoteError::Timeout {
@@ -371,15 +442,19 @@ impl Running {
 /// Nobody waits for it any more, so the target need not go on.
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.shared.slots().open.remove(&self.id).is_none() {
-            return;
-        }
-        let Ok(frame) = encode(&ToRunner::Cancel { id: self.id }, &[], HEAD_MAX) else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let shared = Arc::clone(&self.shared);
-            // a session that is gone has stopped it already
-            runtime.spawn(async move { drop(shared.write(frame).await) });
-        }
+        self.shared.stop(&[self.id]);
+    }
+}
+
+/// Commands that were sent together.
+struct Batch {
+    shared: Arc<Shared>,
+    ids: Vec<u64>,
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.shared.stop(&self.ids);
     }
 }
 
@@ -400,10 +475,7 @@ async fn listen(shared: Arc<Shared>, mut decoder: Decoder, mut incoming: mpsc::R
     }
     let mut slots = shared.slots();
     slots.closed = true;
-    for slot in slots.open.values() {
-        slot.credit.close();
-    }
-    slots.open.clear();
+    slots.open.drain().for_each(|(_, slot)| slot.over());
 }
 
 async fn route(shared: &Shared, message: FromRunner, body: Bytes) {
@@ -411,8 +483,8 @@ async fn route(shared: &Shared, message: FromRunner, body: Bytes) {
         FromRunner::Event { id, stream } => (id, Event::Output(stream, body)),
         FromRunner::Log { id, level, message } => (id, Event::Log(level, message)),
         FromRunner::Credit { id, bytes } => {
-            if let Some(slot) = shared.slots().open.get(&id) {
-                slot.credit.add_permits(usize::try_from(bytes.min(WINDOW)).unwrap_or_default());
+            if let Some(Slot::Followed { credit, .. }) = shared.slots().open.get(&id) {
+                credit.add_permits(usize::try_from(bytes.min(WINDOW)).unwrap_or_default());
             }
             return;
         }
@@ -426,13 +498,23 @@ async fn route(shared: &Shared, message: FromRunner, body: Bytes) {
     };
     let sender = {
         let mut slots = shared.slots();
+        if let Some(Slot::Batched { into, at }) = slots.open.get(&id) {
+            let (into, at) = (Arc::clone(into), *at);
+            if matches!(event, Event::Done { .. }) {
+                slots.open.remove(&id);
+            }
+            drop(slots);
+            into.take(at, event);
+            return;
+        }
         if matches!(event, Event::Done { .. }) {
-            slots.open.remove(&id).map(|slot| {
-                slot.credit.close();
-                slot.events
+            let slot = slots.open.remove(&id);
+            slot.and_then(|slot| {
+                slot.over();
+                slot.events()
             })
         } else {
-            slots.open.get(&id).map(|slot| slot.events.clone())
+            slots.open.get(&id).and_then(Slot::events)
         }
     };
     if let Some(sender) = sender {

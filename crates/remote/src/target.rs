@@ -96,26 +96,57 @@ pub struct Remote {
     transport: Transport,
     runner: Runner,
     start: Start,
-    link: Mutex<Option<Arc<dyn Link>>>,
+    link: Mutex<Kept>,
+}
+
+/// What is left of the last attempt to connect.
+#[derive(Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    Link(Arc<dyn Link>),
+    /// It failed, and who wants a session has not heard of it yet.
+    Failed(RemoteError),
 }
 
 impl Remote {
     /// Nothing is connected yet.
     pub fn new(host: Host, transport: Transport, runner: Runner, start: Start) -> Self {
-        Self { host, transport, runner, start, link: Mutex::new(None) }
+        Self { host, transport, runner, start, link: Mutex::default() }
+    }
+
+    /// Connects, so that a session that is asked for soon is opened sooner. What goes wrong is told to who asks for one.
+    pub async fn connect(&self) {
+        let mut kept = self.link.lock().await;
+        if matches!(&*kept, Kept::Link(link) if !link.is_closed()) {
+            return;
+        }
+        *kept = match self.connected().await {
+            Ok(link) => Kept::Link(link),
+            Err(error) => Kept::Failed(error),
+        };
     }
 
     async fn link(&self) -> Result<Arc<dyn Link>, RemoteError> {
         let mut kept = self.link.lock().await;
-        if let Some(link) = kept.as_ref().filter(|link| !link.is_closed()) {
-            return Ok(Arc::clone(link));
+        match std::mem::take(&mut *kept) {
+            Kept::Failed(error) => return Err(error),
+            Kept::Link(link) if !link.is_closed() => {
+                *kept = Kept::Link(Arc::clone(&link));
+                return Ok(link);
+            }
+            Kept::Link(_) | Kept::Nothing => {}
         }
-        let link: Arc<dyn Link> = match self.transport {
+        let link = self.connected().await?;
+        *kept = Kept::Link(Arc::clone(&link));
+        Ok(link)
+    }
+
+    async fn connected(&self) -> Result<Arc<dyn Link>, RemoteError> {
+        Ok(match self.transport {
             Transport::BuiltIn => Arc::new(Connection::open(&self.host).await?),
             Transport::System => Arc::new(System::new(&self.host)?),
-        };
-        *kept = Some(Arc::clone(&link));
-        Ok(link)
+        })
     }
 
     /// Carries out one command in a session of its own. If the connection is cut or cannot be made, it is tried again after a

@@ -58,6 +58,16 @@ impl Fleet {
         Ok(remote)
     }
 
+    /// Connects to hosts while something else is done. Nothing is waited for: who opens a session hears what went wrong.
+    pub(super) fn connect<'h>(&self, hosts: impl IntoIterator<Item = &'h Host>) {
+        for host in hosts.into_iter().take(limits::HOSTS_AT_ONCE) {
+            // what is wrong with it is said when it is needed
+            if let Ok(remote) = self.remote(host) {
+                tokio::spawn(async move { remote.connect().await });
+            }
+        }
+    }
+
     /// Opens a session with these rights and no others.
     pub(super) async fn open(&self, host: &Host, rights: Rights) -> Result<Session, RemoteError> {
         self.remote(host)?.open(grants(narrow(rights))).await

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 
 use model::{Diagnostic, Digest, PlanId, code};
-use plan::{Applied, Desired, Header, Instance, Inventory, Plan, ResourceId, Seals, Values, World};
+use plan::{
+    Applied, Desired, Header, Host, Instance, Inventory, Plan, ResourceId, Seals, Selector, Values, World,
+};
 use provider::{Attributes, Needs};
 
 use super::look::{Looking, Sight};
@@ -54,7 +56,9 @@ impl Site {
     /// # Errors
     /// The configuration is wrong or a secret is missing. A host that cannot be reached is no error: what is on it is blocked.
     pub async fn plan(&self, wanted: &Wanted) -> Result<Made, ProjectError> {
-        let configuration = self.configuration(&wanted.variables)?;
+        let mut configuration = self.configuration(&wanted.variables)?;
+        configuration.forget_values();
+        self.fleet.connect(meant(&configuration, wanted));
         let providers = self.providers().await?;
         let key = self.key().await?;
         let secrets = self.secrets().ok_or(ProjectError::NoInfrastructure)?;
@@ -195,6 +199,20 @@ fn focused(desired: &Desired, focus: &[ResourceId]) -> Option<HashSet<ResourceId
     Some(meant)
 }
 
+/// The hosts that are going to be looked at for what is declared.
+fn meant<'c>(configuration: &'c config::Project, wanted: &Wanted) -> BTreeSet<&'c Host> {
+    let focus = focused(&configuration.desired, &wanted.focus);
+    let resources = configuration.desired.resources.iter();
+    let targets: HashSet<&Selector> = resources
+        .filter(|_| !wanted.destroy)
+        .filter(|resource| focus.as_ref().is_none_or(|focus| focus.contains(&resource.id)))
+        .map(|resource| &resource.on)
+        .collect();
+    let hosts = configuration.inventory.hosts.iter();
+    let selected = |host: &Host, labels| targets.iter().any(|target| target.selects(host, labels));
+    hosts.filter(|(host, labels)| selected(host, labels)).map(|(host, _)| host).collect()
+}
+
 /// Everything that has to be looked at: what is declared, on each host it is for, and what was applied and is not any more.
 fn sights(
     desired: &Desired,
@@ -205,17 +223,21 @@ fn sights(
     let focus = focused(desired, focus);
     let meant = |id: &ResourceId| focus.as_ref().is_none_or(|focus| focus.contains(id));
     let mut sights = Vec::new();
+    // many resources have one target
+    let mut selected: HashMap<&Selector, Vec<&Host>> = HashMap::new();
     for resource in desired.resources.iter().filter(|resource| meant(&resource.id)) {
         let declared: Values =
             resource.attributes.iter().map(|(name, one)| (name.clone(), one.value.clone())).collect();
-        for (host, labels) in &inventory.hosts {
-            if resource.on.selects(host, labels) {
-                sights.push(Sight {
-                    instance: Instance::new(host.clone(), resource.id.clone()),
-                    kind: resource.kind.clone(),
-                    declared: declared.clone(),
-                });
-            }
+        let selects = || {
+            let hosts = inventory.hosts.iter().filter(|(host, labels)| resource.on.selects(host, labels));
+            hosts.map(|(host, _)| host).collect()
+        };
+        for host in selected.entry(&resource.on).or_insert_with(selects) {
+            sights.push(Sight {
+                instance: Instance::new(host.clone(), resource.id.clone()),
+                kind: resource.kind.clone(),
+                declared: declared.clone(),
+            });
         }
     }
     let known: HashSet<Instance> = sights.iter().map(|sight| sight.instance.clone()).collect();
