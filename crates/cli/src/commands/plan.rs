@@ -1,6 +1,7 @@
 //! `plan`, `graph` and `drift`: what would have to change, and why.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -114,9 +115,11 @@ pub(super) fn plan_json(plan: &Plan) -> Value {
     json!({ "digest": plan.digest(), "plan": plan.document() })
 }
 
-/// Shows a plan, or changes of one, to people.
+/// Shows a plan, or changes of one, to people: at once, for a line of its own each costs a large plan more than making it.
 pub(super) fn show(ui: &mut Ui, plan: impl std::fmt::Display) {
-    for line in plan.to_string().lines() {
+    let plan = plan.to_string();
+    let mut out = String::with_capacity(plan.len() + plan.len() / 8);
+    for line in plan.lines() {
         let mark = line.trim_start().split(' ').next().unwrap_or_default();
         let style = match mark {
             "+" | ">" => Some(GOOD),
@@ -125,13 +128,11 @@ pub(super) fn show(ui: &mut Ui, plan: impl std::fmt::Display) {
             _ => None,
         };
         // the lines of a change begin with its mark within the first four columns
-        let style = style.filter(|_| !line.starts_with("    "));
-        let line = plain(line);
-        match style {
-            Some(style) => ui.answer(format_args!("{style}{line}{style:#}")),
-            None => ui.answer(line),
-        }
+        let style = style.filter(|_| !line.starts_with("    ")).unwrap_or_default();
+        // writing to a text does not fail
+        let _written = writeln!(out, "{style}{}{style:#}", plain(line));
     }
+    ui.answer_bytes(out.as_bytes());
 }
 
 pub(super) fn blocked(plan: &Plan) -> usize {
