@@ -25,8 +25,9 @@ pub const CYCLE_NAMES_MAX: usize = 1_000;
 /// Most things that moved that are named when a plan is stale; the rest is counted.
 pub const MOVED_MAX: usize = 1_000;
 
-/// Changes performed at the same time when nothing else is said.
-pub const CONCURRENCY_DEFAULT: u32 = 10;
+/// Changes performed at the same time when nothing else is said. Many on purpose: those of one type on one host are sent
+/// together, and a host's runner carries out only some of them at once.
+pub const CONCURRENCY_DEFAULT: u32 = 512;
 /// Most changes performed at the same time.
 pub const CONCURRENCY_MAX: u32 = 1_000;
 /// Most retries of one change.

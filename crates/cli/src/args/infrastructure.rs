@@ -146,7 +146,7 @@ pub struct ApplyArgs {
     /// How the run is begun and followed.
     #[command(flatten)]
     pub carry: CarryArgs,
-    /// Most changes at the same time, 10 when left out
+    /// Most changes at the same time, 512 when left out
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub concurrency: u32,
     /// Most changes of one host at the same time; as many as at all when left out

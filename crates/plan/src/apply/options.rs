@@ -10,7 +10,7 @@ use crate::limits;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Options {
-    /// Most changes at the same time; 0 means 10.
+    /// Most changes at the same time; 0 means 512.
     pub concurrency: u32,
     /// Most changes of one host at the same time; 0 means as many as at all.
     pub per_host: u32,
