@@ -27,6 +27,11 @@ const PARTS: &[Part] = &[
     ("wasm", || bench(&["-p", "sandbox", "--bench", "call"], &[])),
     ("policy", || bench(&["-p", "policy", "--bench", "decide"], &[])),
     ("workflow", || bench(&["-p", "workflow"], &[])),
+    ("configuration", || bench(&["-p", "config"], &[])),
+    ("plan", || bench(&["-p", "plan", "--bench", "plan"], &[])),
+    ("files", || compare("files.sh")),
+    ("plans", || compare("plan.sh")),
+    ("sessions", || bench(&["-p", "remote", "--bench", "sessions"], &[("AEDILE_RUNNER", &runner()?)])),
 ];
 
 /// Runs the task: every part, or those that are named.
@@ -96,6 +101,29 @@ fn three_steps() -> Result<(), String> {
         finish(Command::new("npm").args(install).current_dir(&directory).stdout(Stdio::null()))?;
     }
     bench_it(&[("AEDILE_BENCH_RESTATE", &directory)])
+}
+
+/// The runner as it is released: static and small.
+fn runner() -> Result<PathBuf, String> {
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    finish(
+        cargo()
+            .args(["build", "--quiet", "--profile", "runner", "--package", "runner", "--target", &triple])
+            .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static"),
+    )?;
+    Ok(target().join(triple).join("runner/aedile-runner"))
+}
+
+/// A script of `benches/compare`, with the program and the runner that it measures.
+fn compare(script: &str) -> Result<(), String> {
+    let runner = runner()?;
+    finish(cargo().args(["build", "--release", "--quiet", "--package", "cli", "--bin", "aedile"]))?;
+    finish(
+        Command::new("bash")
+            .arg(workspace().join("benches/compare").join(script))
+            .env("AEDILE", target().join("release/aedile"))
+            .env("AEDILE_RUNNER", runner),
+    )
 }
 
 /// `aedile --help`, and `aedile status` on a journal of a million events, as processes.

@@ -27,8 +27,11 @@ struct Accounts {
     names: HashMap<u32, String>,
 }
 
+/// A state of a file, and what it said then.
+type Read = Option<(State, Arc<Accounts>)>;
+
 /// What was read last of each of the files: each is asked for every thing that is looked at.
-static READ: [Mutex<Option<(State, Arc<Accounts>)>>; 2] = [Mutex::new(None), Mutex::new(None)];
+static READ: [Mutex<Read>; 2] = [Mutex::new(None), Mutex::new(None)];
 
 impl Accounts {
     fn parse(text: &str) -> Self {
