@@ -71,7 +71,7 @@ measure() {
             if [ "$turn" = 1 ]; then
                 case $state in
                     'all new') grep -q "$size to create" "$lab/said" || { tail -n 3 "$lab/said"; die "not all new"; } ;;
-                    *) grep -qi 'no changes' "$lab/said" || { tail -n 3 "$lab/said"; die "not without changes"; } ;;
+                    *) grep -q "^$size unchanged" "$lab/said" || { tail -n 3 "$lab/said"; die "not without changes"; } ;;
                 esac
             fi
             walls[$state-$size]=$(least "${walls[$state-$size]:-}" "$wall")

@@ -54,14 +54,15 @@ pub fn outlook(
     let mut outlook = Outlook::default();
     outlook.add("", &policy.decide(&Request::run(&facts), &NothingUsed, now).judgement.verdict);
     let facts = Facts { plan: None, ..facts };
-    let mut actions = plan::apply::actions(plan);
-    for action in actions.by_ref().take(limits::OUTLOOK_MAX) {
+    for action in plan::apply::actions(plan).take(limits::OUTLOOK_MAX) {
         let step = model::StepId::new(action.target.as_str());
         let request = Request::step(&facts, &step, &action.target, 1, &action);
         let decision = policy.decide(&request, &NothingUsed, now);
         outlook.add(&action.target, &decision.judgement.verdict);
     }
-    outlook.beyond = actions.count();
+    // counted without making each of them
+    let all = plan.changes.len() + plan.handlers.len() + plan.checks.len();
+    outlook.beyond = all.saturating_sub(limits::OUTLOOK_MAX);
     outlook
 }
 
