@@ -12,7 +12,7 @@ use clap::Args;
 pub struct BringArgs {
     /// The host
     pub host: String,
-    /// The type, for example linux.file::file
+    /// The type; `aedile provider list` names them
     #[arg(value_name = "TYPE")]
     pub kind: String,
     /// What is imported, as its type names things: a path, a package, a user

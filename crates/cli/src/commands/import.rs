@@ -77,7 +77,8 @@ pub(super) fn import(ui: &mut Ui, world: &World, here: &Here, args: &BringArgs) 
 
 /// A path as the project's files are named, where it is in the project.
 fn below(root: &Path, out: &Path) -> Option<PathBuf> {
-    let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory =
+        out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let directory = directory.canonicalize().ok()?;
     let below = directory.strip_prefix(root.canonicalize().ok()?).ok()?;
     Some(below.join(out.file_name()?))

@@ -240,12 +240,11 @@ fn archive(
     let contents: std::collections::HashMap<&str, &Zeroizing<Vec<u8>>> = contents.collect();
     for file in &manifest.files {
         let mut header = header(file.bytes);
-        match contents.get(file.path.as_str()) {
-            Some(content) => archive.append_data(&mut header, &file.path, content.as_slice())?,
-            None => {
-                let content = fs_err::File::open(staged.join(&file.path))?;
-                archive.append_data(&mut header, &file.path, content.take(file.bytes))?;
-            }
+        if let Some(content) = contents.get(file.path.as_str()) {
+            archive.append_data(&mut header, &file.path, content.as_slice())?;
+        } else {
+            let content = fs_err::File::open(staged.join(&file.path))?;
+            archive.append_data(&mut header, &file.path, content.take(file.bytes))?;
         }
     }
     archive.into_inner()?.flush()

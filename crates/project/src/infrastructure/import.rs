@@ -229,15 +229,15 @@ impl Site {
 
 /// The name of a resource: the one that is wanted, or one made of type and id.
 fn resource(wanted: Option<&str>, kind: &TypeDescription, id: &str) -> Result<ResourceId, ImportError> {
-    let name = match wanted {
-        Some(name) => name.to_owned(),
-        None => {
+    let name = wanted.map_or_else(
+        || {
             let kind = kind.name.as_str().rsplit([':', '.']).next().unwrap_or_default();
             let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '_' { c } else { '-' };
             let id: String = id.chars().map(plain).collect();
             format!("{kind}-{}", id.trim_matches('-'))
-        }
-    };
+        },
+        str::to_owned,
+    );
     name.parse().map_err(|error: plan::NameError| ImportError::Refused {
         what: id.to_owned(),
         why: format!("{error}; name it with --as"),
