@@ -16,6 +16,10 @@ pub(crate) fn of(project: &Project) -> Digest {
     let mut bytes = Vec::with_capacity(256 * resources.len());
     for resource in resources {
         let mut one = self::resource(resource);
+        // what says nothing about it means the same as before there was anything to say
+        if !resource.drift.is_default() {
+            one["drift"] = json!(resource.drift);
+        }
         if let Some(notes) = project.notes.get(&resource.id) {
             one["labels"] = json!(notes.labels);
         }

@@ -54,6 +54,9 @@ pub enum EngineError {
         /// What to do.
         hint: Option<String>,
     },
+    /// What is on the hosts cannot be told, or nothing can be planned for them.
+    #[error(transparent)]
+    Look(#[from] crate::drift::LookError),
     /// Policy cannot be evaluated.
     #[error("the policy cannot be evaluated: {0}")]
     Policy(String),
@@ -72,6 +75,7 @@ impl Coded for EngineError {
             Self::Definition { .. } => code::run::DEFINITION_CHANGED,
             Self::Limit { .. } => code::run::LIMIT,
             Self::Refused { code, .. } => code,
+            Self::Look(error) => error.code,
             Self::Policy(_) => code::policy::UNEVALUABLE,
             Self::Stopping => code::run::OWNED_ELSEWHERE,
         }
@@ -83,6 +87,7 @@ impl Coded for EngineError {
             Self::NotFound { .. } => Some("aedile runs list".to_owned()),
             Self::WrongState { run, .. } => Some(format!("aedile runs show {run}")),
             Self::Refused { hint, .. } => hint.clone(),
+            Self::Look(error) => error.hint.clone(),
             Self::Diverged(_) | Self::Definition { .. } => Some("aedile journal verify".to_owned()),
             _ => None,
         }

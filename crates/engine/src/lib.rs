@@ -7,6 +7,7 @@
 mod adopt;
 pub mod approvals;
 pub mod control;
+pub mod drift;
 mod driver;
 mod engine;
 pub mod error;

@@ -26,3 +26,11 @@ pub const READ_MAX: usize = 1_000;
 pub const ADOPTION_INTERVAL: Duration = Duration::from_secs(1);
 /// Runs that listen for one start of a schedule, one after the other, where the ones before were cancelled or failed.
 pub const LISTENERS_MAX: u32 = 1_000;
+/// Resources that one run puts right; more wait for the next round.
+pub const DRIFT_RUN_MAX: usize = 1_000;
+/// How often putting the same state of a resource right may fail before it is left alone.
+pub const DRIFT_FAILURES_MAX: u32 = 3;
+/// Repairs of one resource that are remembered.
+pub const DRIFT_REMEMBERED: usize = 1_000;
+/// Resources that one `drift.*` append is about.
+pub const DRIFT_APPEND_MAX: usize = 500;

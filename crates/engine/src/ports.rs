@@ -182,6 +182,11 @@ pub trait Performer: Send + Sync {
 pub trait Notifier: Send + Sync {
     /// An approval waits.
     fn approval_requested(&self, approval: &journal::events::Asked);
+
+    /// Something that was applied is not as it was, or somebody fights over it. Nobody is told by default.
+    fn drifted(&self, event: &journal::events::DriftEvent) {
+        let _ = event;
+    }
 }
 
 /// A notifier that tells nobody.

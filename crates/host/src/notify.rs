@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::ports::{BoxFuture, Cancellation, Context, Failure, FailureClass, Notifier, Performer};
-use journal::events::Asked;
+use journal::events::{Asked, DriftEvent};
 use model::{Action, Problem, Timestamp, code};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,14 +21,15 @@ use crate::process::RawCommand;
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// `notification`, or `approval` for something a person must decide.
+    /// `notification`, `approval` for something a person must decide, or `drift` for something that is not as it was applied.
     pub kind: &'static str,
     /// One line.
     pub title: String,
     /// More, in Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The run it is about.
+    /// The run it is about, if it is about one.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub run: String,
     /// What to type, if there is something.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,21 +205,46 @@ impl Performer for Notifications {
     }
 }
 
-impl Notifier for Notifications {
-    /// Delivers in the background, if there is a runtime and a channel. The approval itself does not depend on it.
-    fn approval_requested(&self, approval: &Asked) {
+impl Notifications {
+    /// Tells the default channel, in the background.
+    fn tell(&self, message: Message) {
         let (Ok(channel), Ok(runtime)) = (self.find(None), tokio::runtime::Handle::try_current()) else {
             return;
         };
         let channel = channel.clone();
-        let message = Message {
+        // a failure is not worth more than what it is about, which is in the journal all the same
+        runtime.spawn(async move { drop(channel.deliver(None, &message).await) });
+    }
+}
+
+impl Notifier for Notifications {
+    /// Delivers in the background, if there is a runtime and a channel. The approval itself does not depend on it.
+    fn approval_requested(&self, approval: &Asked) {
+        self.tell(Message {
             kind: "approval",
             title: approval.title.clone(),
             text: approval.description.clone(),
             run: approval.run.to_string(),
             command: Some(format!("aedile approve {}", approval.approval)),
+        });
+    }
+
+    /// The same for what is not as it was applied: each state once, and fights.
+    fn drifted(&self, event: &DriftEvent) {
+        let (title, text, command) = match event {
+            DriftEvent::Found(found) => {
+                let fields: Vec<&str> = found.fields.iter().map(|field| field.name.as_str()).collect();
+                let text = found.why.clone().or_else(|| (!fields.is_empty()).then(|| fields.join(", ")));
+                (format!("{} drifted: {}", found.resource, found.class), text, "aedile drift")
+            }
+            DriftEvent::Fought(fought) => {
+                let times = fought.mended.len();
+                let title = format!("{} was put right {times} times and comes back", fought.resource);
+                (title, Some(fought.who.clone()), "aedile drift")
+            }
+            _ => return,
         };
-        // a failure is not worth more than the approval, which is listed all the same
-        runtime.spawn(async move { drop(channel.deliver(None, &message).await) });
+        let (run, command) = (String::new(), Some(command.to_owned()));
+        self.tell(Message { kind: "drift", title, text, run, command });
     }
 }

@@ -47,6 +47,7 @@ macro_rules! words {
         }
     };
 }
+pub(crate) use words;
 words!(EffectClass { Read = "read", Idempotent = "idempotent", Verifiable = "verifiable", Once = "once" });
 words!(Reversibility { NoChange = "no-change", Reversible = "reversible", Irreversible = "irreversible" });
 

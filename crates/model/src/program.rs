@@ -360,6 +360,15 @@ pub struct Proposal {
     pub shown: Value,
 }
 
+/// The consent of people that a program has to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// The chain of approval, by name; policy's default one where none is named.
+    pub chain: Option<String>,
+    /// Why, one line.
+    pub because: String,
+}
+
 /// What yields steps. See the module's documentation for the contract.
 pub trait Program: Send {
     /// What can be done now. Empty while everything waits, and after the end.
@@ -377,6 +386,12 @@ pub trait Program: Send {
     /// What people are shown who are asked about the run as a whole; nothing where its name and input say it all. The same for
     /// the life of the run, because their answer binds to it.
     fn proposal(&self) -> Option<Proposal> {
+        None
+    }
+
+    /// The consent of people that it has to have before it starts, whatever policy says: for what nobody in particular proposes.
+    /// Policy may ask for more, and a denial stays a denial. The same for the life of the run.
+    fn consent(&self) -> Option<Consent> {
         None
     }
 

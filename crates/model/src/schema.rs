@@ -34,3 +34,26 @@ texts! {
     Environment, "^[A-Za-z0-9._@+-]+$", "an environment";
     StepId, "", "a step: the JSON pointer of its task, and a counter where it runs more than once";
 }
+
+macro_rules! words {
+    ($($name:ident, $description:literal: $($word:literal),*;)*) => {$(
+        impl JsonSchema for crate::$name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "enum": [$($word),*], "description": $description })
+            }
+        }
+    )*};
+}
+
+words! {
+    OnDrift, "what is done about drift": "report", "propose", "repair";
+    DriftClass, "in which way a resource is not as it was applied": "changed", "missing", "conflict", "unreadable";
+}

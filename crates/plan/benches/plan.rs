@@ -97,6 +97,7 @@ fn scene(count: usize, settled: bool) -> Scene {
         facts: Digest::of(b"facts"),
         variables: std::collections::BTreeMap::new(),
         focus: Vec::new(),
+        only: Vec::new(),
         destroy: false,
     };
     Scene { desired: Desired { resources, checks: Vec::new() }, world, schemas: schemas(), header }

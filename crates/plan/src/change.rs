@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{EffectClass, Problem, Reversibility};
+use model::{EffectClass, OnDrift, Problem, Reversibility};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -250,6 +250,10 @@ pub struct Change {
     /// What performing it may touch, `write:/etc/motd` for example, where whoever planned it knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uses: Vec<String>,
+    /// What its declaration says is done when somebody else changes it.
+    #[serde(default, skip_serializing_if = "OnDrift::is_default")]
+    #[schemars(with = "String")]
+    pub drift: OnDrift,
     /// What it was planned on.
     pub basis: Fingerprint,
     /// Where it is declared.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::Location;
+use model::{Location, OnDrift};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -104,6 +104,8 @@ pub struct Resource {
     pub replace: Option<ReplaceOrder>,
     /// What it does when something it watches has changed, where that is not its type's usual handler.
     pub handler: Option<Name>,
+    /// What is done when somebody else changes it.
+    pub drift: OnDrift,
 }
 
 impl Resource {
@@ -123,6 +125,7 @@ impl Resource {
             keep: false,
             replace: None,
             handler: None,
+            drift: OnDrift::default(),
         }
     }
 

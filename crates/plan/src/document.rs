@@ -119,6 +119,9 @@ pub struct Body {
     /// Only these resources and what they depend on were planned; everything when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub focus: Vec<ResourceId>,
+    /// Only these resources on hosts are changed, whatever else differs; all that differ when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<Instance>,
     /// Nothing of what is declared was wanted: everything that was applied goes.
     #[serde(default, skip_serializing_if = "crate::change::is_false")]
     pub destroy: bool,
@@ -144,7 +147,7 @@ pub struct Body {
     /// Tests of the hosts it changes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<PlannedCheck>,
-    /// What is as it should be, with what that was told from.
+    /// What stays as it is, with what that was told from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unchanged: BTreeMap<Instance, Fingerprint>,
 }

@@ -38,6 +38,7 @@
 //!     facts: model::Digest::of(b"facts"),
 //!     variables: std::collections::BTreeMap::new(),
 //!     focus: Vec::new(),
+//!     only: Vec::new(),
 //!     destroy: false,
 //! };
 //! let plan = plan::plan(&desired, &world, &schemas, &header).expect("nothing is wrong with it");
@@ -52,6 +53,7 @@ mod change;
 mod desired;
 mod diff;
 mod document;
+mod drift;
 mod expand;
 mod file;
 mod graph;
@@ -74,6 +76,7 @@ pub use change::{
 };
 pub use desired::{Attribute, Check, Dependency, DependencyKind, Desired, Place, Resource};
 pub use document::{Basis, Body, Counts, Reach, TypeUse, schema as document_schema};
+pub use drift::Drift;
 pub use file::{FORMAT, FileError, Plan};
 pub use inventory::{Inventory, Selector};
 pub use name::{Host, Instance, Name, NameError, ResourceId, TypeName, nearest};

@@ -100,6 +100,7 @@ pub fn record<S: BuildHasher>(
         environment: header.environment.clone(),
         variables: header.variables.clone(),
         focus: Vec::new(),
+        only: Vec::new(),
         destroy: false,
         parent: None,
         basis: Basis {
@@ -220,6 +221,7 @@ mod tests {
             facts: Digest::of(b""),
             variables: std::collections::BTreeMap::new(),
             focus: Vec::new(),
+            only: Vec::new(),
             destroy: false,
         }
     }

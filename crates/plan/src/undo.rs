@@ -100,6 +100,7 @@ pub fn undo(
         environment: header.environment.clone(),
         variables: header.variables.clone(),
         focus: header.focus.clone(),
+        only: header.only.clone(),
         destroy: false,
         parent: Some(plan.digest()),
         basis: Basis {
@@ -167,6 +168,7 @@ fn reversed(change: &Change, schemas: &Schemas) -> Result<Change, String> {
         depends: change.depends.clone(),
         uses: change.uses.clone(),
         labels: change.labels.clone(),
+        drift: change.drift,
         basis: Fingerprint { observed: String::new(), applied: String::new() },
         place: None,
     })

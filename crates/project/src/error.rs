@@ -63,6 +63,12 @@ pub enum ProjectError {
         /// Why.
         why: String,
     },
+    /// What is said about drift cannot be.
+    #[error("what is said about drift cannot be: {why}")]
+    BadDrift {
+        /// Why.
+        why: String,
+    },
     /// The project knows no such environment.
     #[error("the project has no environment {name}")]
     NoEnvironment {
@@ -181,7 +187,9 @@ impl Coded for ProjectError {
             Self::Unreadable { .. } => code::general::UNREADABLE,
             Self::Unwritable { .. } => code::general::UNWRITABLE,
             Self::TooLarge { .. } => code::general::TOO_LARGE,
-            Self::Outside { .. } | Self::BadChannel { .. } => code::general::BAD_PROJECT,
+            Self::Outside { .. } | Self::BadChannel { .. } | Self::BadDrift { .. } => {
+                code::general::BAD_PROJECT
+            }
             Self::Bad { findings } => {
                 findings.first().map_or(code::general::BAD_PROJECT, |finding| finding.code)
             }

@@ -6,6 +6,10 @@ pub const OUTLOOK_MAX: usize = 1_000;
 pub const OUTLOOK_REASONS_MAX: usize = 10;
 /// Runs read from the journal at once.
 pub const RUNS_AT_ONCE: usize = 1_000;
+/// The shortest time between two looks for drift.
+pub const DRIFT_EVERY_MIN: model::time::SignedDuration = model::time::SignedDuration::from_secs(1);
+/// From so many unreadable resources on, for one reason and on one host, the host is named instead of each.
+pub const UNREADABLE_TOGETHER: usize = 2;
 /// Plans kept in memory.
 pub const PLANS_MAX: usize = 64;
 /// A plan that was made here so short a time ago is taken for fresh without another look.

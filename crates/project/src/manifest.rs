@@ -33,6 +33,61 @@ pub struct Manifest {
     /// Who can read the secrets that are encrypted for this project.
     #[serde(default)]
     pub secrets: Secrets,
+    /// How hosts are watched. What is done about a resource's drift is said in its declaration.
+    #[serde(default)]
+    pub drift: Drift,
+}
+
+/// How hosts are watched for drift.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Drift {
+    /// How often it is looked, for example `10m`, where `aedile drift --every` or `aedile run --scheduled` runs.
+    pub every: Option<String>,
+    /// The chain of approval that proposals wait for; policy's `defaultChain` when left out.
+    pub chain: Option<String>,
+    /// How much is put right without anybody being asked.
+    pub repairs: Repairs,
+    /// When putting right is given up because somebody else writes there, too.
+    pub fights: Fights,
+}
+
+/// How much is put right without anybody being asked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Repairs {
+    /// Most repairs of all resources together within an hour; 50 when left out.
+    #[schemars(range(min = 1))]
+    pub per_hour: u32,
+    /// Most repairs of one resource on one host within an hour; 5 when left out.
+    #[schemars(range(min = 1))]
+    pub per_hour_each: u32,
+    /// Whether what cannot be taken back is repaired as well; it is proposed when left out.
+    pub irreversible: bool,
+}
+
+impl Default for Repairs {
+    fn default() -> Self {
+        let rules = engine::drift::Rules::default();
+        Self { per_hour: rules.repairs_all, per_hour_each: rules.repairs_each, irreversible: false }
+    }
+}
+
+/// When putting right is given up because somebody else writes there, too.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Fights {
+    /// How often the same attribute is put right before its coming back is a fight; 3 when left out.
+    #[schemars(range(min = 1))]
+    pub repairs: u32,
+    /// Within which time; and how long it has to be quiet for a fight to end by itself. `6h` when left out.
+    pub within: String,
+}
+
+impl Default for Fights {
+    fn default() -> Self {
+        Self { repairs: engine::drift::Rules::default().fight_repairs, within: "6h".to_owned() }
+    }
 }
 
 /// Encrypted secrets.
@@ -51,6 +106,8 @@ pub struct Overrides {
     pub notify: BTreeMap<String, Channel>,
     /// Who can read this environment's encrypted secrets, instead of the project's.
     pub secrets: Option<Secrets>,
+    /// How this environment's hosts are watched, instead of what the project says.
+    pub drift: Option<Drift>,
 }
 
 /// One WASM action.
@@ -127,6 +184,12 @@ impl Manifest {
     pub fn recipients(&self, environment: &Environment) -> &[String] {
         let own = self.environments.get(environment.as_str()).and_then(|own| own.secrets.as_ref());
         &own.unwrap_or(&self.secrets).recipients
+    }
+
+    /// How the hosts of an environment are watched: as it says itself, or as the project does.
+    pub fn drift(&self, environment: &Environment) -> &Drift {
+        let own = self.environments.get(environment.as_str()).and_then(|own| own.drift.as_ref());
+        own.unwrap_or(&self.drift)
     }
 
     /// The channels of an environment: the project's, and the environment's own over them.

@@ -170,6 +170,7 @@ impl Trial<'_> {
             facts: Digest::of(b""),
             variables: std::collections::BTreeMap::new(),
             focus: Vec::new(),
+            only: Vec::new(),
             destroy: false,
         };
         let desired = Desired { resources: vec![resource], checks: Vec::new() };

@@ -334,6 +334,16 @@ impl SqliteJournal {
         })
     }
 
+    /// What is on record of one resource on a host.
+    pub fn resource(&self, instance: &plan::Instance) -> Result<Option<ResourceRow>, JournalError> {
+        self.readers.with(|connection| {
+            connection
+                .prepare_cached("SELECT * FROM resources WHERE host = ?1 AND resource = ?2")?
+                .query_row([instance.host.as_str(), instance.resource.as_str()], resource::read)
+                .optional()
+        })
+    }
+
     /// When the next timer fires or the next approval's level runs out.
     pub fn next_due(&self) -> Result<Option<Timestamp>, JournalError> {
         self.readers.with(|connection| {

@@ -107,11 +107,26 @@ pub struct GraphArgs {
 
 /// Arguments of `drift`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 everything is as it was applied, 1 it is not or cannot be read.")]
+#[command(
+    after_help = "Exit codes: 0 everything is as it was applied, 1 it is not or cannot be read; with --every 0 when it is ended."
+)]
 pub struct DriftArgs {
     /// What it is about.
     #[command(flatten)]
     pub wanted: WantedArgs,
+    /// Look again every so often until Ctrl-C, and do what each resource's `drift` says; as aedile.yaml says without a value
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "", conflicts_with = "targets")]
+    pub every: Option<String>,
+    /// Look once, do what each resource's `drift` says, and wait for what is repaired
+    #[arg(long, conflicts_with_all = ["targets", "every"])]
+    pub reconcile: bool,
+    /// Take notice of a fight or a refusal, so that what is declared about drift is done again: HOST/RESOURCE or RESOURCE; of
+    /// all without a name
+    #[arg(long, value_name = "RESOURCE", num_args = 0.., conflicts_with_all = ["targets", "every", "reconcile", "variables"])]
+    pub acknowledge: Option<Vec<String>>,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT", requires = "acknowledge")]
+    pub reason: Option<String>,
 }
 
 /// How a run that changes something is begun and followed.

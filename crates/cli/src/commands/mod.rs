@@ -8,6 +8,7 @@ mod batch;
 mod cue;
 mod decide;
 mod doctor;
+mod drift;
 mod explain;
 mod facts;
 mod follow;
@@ -71,7 +72,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
         Command::Plan(args) => plan::plan(ui, world, &here()?, args),
         Command::Graph(args) => plan::graph(ui, world, &here()?, args),
-        Command::Drift(args) => plan::drift(ui, world, &here()?, args),
+        Command::Drift(args) => drift::drift(ui, world, &here()?, args),
         Command::Apply(args) => apply::apply(ui, world, &cli.global, &here()?, args),
         Command::Destroy(args) => apply::destroy(ui, world, &cli.global, &here()?, args),
         Command::Undo(args) => undo::undo(ui, world, &cli.global, &here()?, args),

@@ -1,4 +1,4 @@
-//! `plan`, `graph` and `drift`: what would have to change, and why.
+//! `plan` and `graph`: what would have to change, and why.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::{Coded as _, code};
-use plan::{Change, Operation, Plan, Reason, ResourceId};
+use plan::{Operation, Plan, ResourceId};
 use project::infrastructure::{Made, Site, Wanted, outlook};
 use project::{ProjectError, Rules, workshop};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use super::facts::{pair, project, sources};
 use super::here::Here;
 use super::machine;
 use crate::World;
-use crate::args::{DriftArgs, GraphArgs, PlanArgs, WantedArgs};
+use crate::args::{GraphArgs, PlanArgs, WantedArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
 use crate::views::table::plain;
@@ -31,7 +31,8 @@ pub(super) fn wanted(args: &WantedArgs, destroy: bool) -> Result<Wanted, Report>
         text.parse::<ResourceId>()
             .map_err(|error| Report::usage(format!("--target {}: {error}", plain(text))))
     });
-    Ok(Wanted { variables, focus: focus.collect::<Result<_, _>>()?, destroy, adopt: false })
+    let focus = focus.collect::<Result<_, _>>()?;
+    Ok(Wanted { variables, focus, only: Vec::new(), destroy, adopt: false })
 }
 
 pub(super) fn rules(here: &Here) -> Result<Rules, Report> {
@@ -80,7 +81,14 @@ pub(super) async fn make(here: &Here, site: &Site, wanted: &Wanted) -> Result<Ma
     }
 }
 
-fn made(ui: &mut Ui, world: &World, here: &Here, rules: &Rules, wanted: &Wanted) -> Result<Plan, Report> {
+/// Makes a plan, and shows what is worth knowing about the configuration.
+pub(super) fn made(
+    ui: &mut Ui,
+    world: &World,
+    here: &Here,
+    rules: &Rules,
+    wanted: &Wanted,
+) -> Result<Plan, Report> {
     let site = site(world, here, rules)?;
     let made = super::runtime()?.block_on(make(here, &site, wanted))?;
     for warning in &made.configuration.warnings {
@@ -187,46 +195,4 @@ pub(super) fn graph(ui: &mut Ui, world: &World, here: &Here, args: &GraphArgs) -
         ui.answer(plan.to_dot().trim_end());
     }
     Ok(0)
-}
-
-/// Whether somebody else made a change that this one puts right.
-fn is_drift(change: &Change) -> bool {
-    let drift =
-        |reason: &Reason| matches!(reason, Reason::Drift { .. } | Reason::Missing | Reason::Conflict { .. });
-    change.reasons.iter().any(drift)
-}
-
-/// Says what on the hosts is not as it was applied.
-pub(super) fn drift(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -> Answer {
-    let plan = made(ui, world, here, &rules(here)?, &wanted(&args.wanted, false)?)?;
-    let drifted: Vec<&Change> = plan.changes.iter().filter(|change| is_drift(change)).collect();
-    let unknown: Vec<&Change> =
-        plan.changes.iter().filter(|change| change.operation == Operation::Blocked).collect();
-    let known = plan.reach.resources_known;
-    if ui.json {
-        ui.answer_json(&json!({ "drifted": drifted, "unknown": unknown, "resources": known }));
-    } else {
-        for change in drifted.iter().chain(&unknown) {
-            show(ui, change);
-        }
-        let words = match (drifted.len(), unknown.len()) {
-            (0, 0) => format!("{GOOD}no drift{GOOD:#}: {known} resources were looked at"),
-            (drifted, 0) => {
-                format!("{WARN}drift{WARN:#}: {drifted} of {known} resources were changed by somebody else")
-            }
-            (drifted, unknown) => {
-                format!("{BAD}{drifted} of {known} resources drifted, and {unknown} could not be read{BAD:#}")
-            }
-        };
-        ui.note(words);
-        let other = plan.changes.len() - drifted.len() - unknown.len();
-        if other > 0 {
-            let changes = crate::views::table::count(other, "change");
-            ui.note(format_args!("{DIM}{changes} of the configuration are not applied yet{DIM:#}"));
-        }
-        if !drifted.is_empty() || other > 0 {
-            ui.next("aedile plan", "says what would put it right");
-        }
-    }
-    Ok(u8::from(!drifted.is_empty() || !unknown.is_empty()))
 }

@@ -119,13 +119,13 @@ fn scheduled(rules: &Rules, document: &Document, given: &Value) -> Result<Schedu
 }
 
 /// Ctrl-C, and what service managers send.
-struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Report> {
+    pub(super) fn new() -> Result<Self, Report> {
         let hear = |kind| {
             signal(kind)
                 .map_err(|error| Report::internal("signals cannot be heard").caused_by(error.to_string()))
@@ -133,7 +133,7 @@ impl Signals {
         Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())? })
     }
 
-    async fn one(&mut self) {
+    pub(super) async fn one(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -270,7 +270,8 @@ fn died(error: &JoinError) -> Report {
     Report::internal("what keeps a schedule ended by itself").caused_by(error.to_string())
 }
 
-fn told(ui: &mut Ui, world: &World) {
+/// Shows what runs told the people at the terminal.
+pub(super) fn told(ui: &mut Ui, world: &World) {
     for line in world.told.take() {
         ui.note(format_args!("{WARN}told{WARN:#}       {}", plain(&line)));
     }

@@ -1,7 +1,8 @@
 //! `status`: is anything broken or waiting for me?
 
+use engine::drift::Standing;
 use serde_json::{Value, json};
-use store::{ApprovalFilter, ApprovalStatus, RunFilter, RunStatus};
+use store::{ApprovalFilter, ApprovalRow, ApprovalStatus, RunFilter, RunRow, RunStatus, Status};
 
 use super::here::Here;
 use crate::World;
@@ -34,24 +35,10 @@ pub(super) fn status(ui: &mut Ui, world: &World, here: &Here) -> Answer {
     let open = journal.runs(&RunFilter { status: open.to_vec(), ..RunFilter::default() }, SHOWN_MAX)?.items;
     let failed = RunFilter { status: vec![RunStatus::Failed], ..RunFilter::default() };
     let failed = journal.runs(&failed, SHOWN_MAX)?.items;
+    let drift = engine::drift::standing(&journal)?;
     if ui.json {
-        let counts: serde_json::Map<String, Value> =
-            status.runs.iter().map(|(word, count)| (word.to_string(), json!(count))).collect();
-        ui.answer_json(&json!({
-            "environment": here.place.environment,
-            "journal": {
-                "position": status.head.position,
-                "digest": status.head.digest,
-                "bytes": status.bytes,
-                "checkpointedTo": status.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
-            },
-            "runs": counts,
-            "timers": status.timers,
-            "approvalsWaiting": status.approvals_waiting,
-            "approvals": approvals.iter().map(approval_json).collect::<Vec<_>>(),
-            "open": open.iter().map(run_json).collect::<Vec<_>>(),
-            "failed": failed.iter().map(run_json).collect::<Vec<_>>(),
-        }));
+        let rows = (approvals.as_slice(), open.as_slice(), failed.as_slice());
+        ui.answer_json(&status_json(here, &status, rows, &drift));
         return Ok(0);
     }
     let now = world.clock.now();
@@ -92,7 +79,8 @@ pub(super) fn status(ui: &mut Ui, world: &World, here: &Here) -> Answer {
             ui.answer(format_args!("  {}  {}  {why}", row.run, row.name));
         }
     }
-    if approvals.is_empty() && open.is_empty() && failed.is_empty() {
+    drifted(ui, &drift);
+    if approvals.is_empty() && open.is_empty() && failed.is_empty() && drift.found.is_empty() {
         ui.answer(format_args!("{GOOD}Nothing is broken and nothing waits{GOOD:#}"));
     }
     match (approvals.first(), failed.first()) {
@@ -103,4 +91,43 @@ pub(super) fn status(ui: &mut Ui, world: &World, here: &Here) -> Answer {
         _ => {}
     }
     Ok(0)
+}
+
+/// What was not as it was applied when somebody looked last.
+fn drifted(ui: &mut Ui, drift: &Standing) {
+    if drift.found.is_empty() {
+        return;
+    }
+    ui.answer(format_args!("{WARN}Drifted{WARN:#}  {}", drift.found.len()));
+    for (resource, found) in drift.found.iter().take(SHOWN_MAX) {
+        let fight = if drift.fights.contains_key(resource) { "  somebody fights over it" } else { "" };
+        ui.answer(format_args!("  {}  {}{fight}", plain(resource), found.what.class));
+    }
+}
+
+fn status_json(
+    here: &Here,
+    status: &Status,
+    (approvals, open, failed): (&[ApprovalRow], &[RunRow], &[RunRow]),
+    drift: &Standing,
+) -> Value {
+    let counts: serde_json::Map<String, Value> =
+        status.runs.iter().map(|(word, count)| (word.to_string(), json!(count))).collect();
+    json!({
+        "environment": here.place.environment,
+        "journal": {
+            "position": status.head.position,
+            "digest": status.head.digest,
+            "bytes": status.bytes,
+            "checkpointedTo": status.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
+        },
+        "runs": counts,
+        "timers": status.timers,
+        "approvalsWaiting": status.approvals_waiting,
+        "approvals": approvals.iter().map(approval_json).collect::<Vec<_>>(),
+        "open": open.iter().map(run_json).collect::<Vec<_>>(),
+        "failed": failed.iter().map(run_json).collect::<Vec<_>>(),
+        "drifted": drift.found.keys().collect::<Vec<_>>(),
+        "fights": drift.fights.keys().collect::<Vec<_>>(),
+    })
 }

@@ -1,8 +1,8 @@
 //! Records of the journal, one line each, in words.
 
 use journal::events::{
-    ApprovalEvent, BusEvent, EnvironmentEvent, ListenEvent, QuotaEvent, RunEvent, StepEvent, SubmissionEvent,
-    TimerEvent,
+    ApprovalEvent, BusEvent, DriftEvent, DriftOutcome, EnvironmentEvent, ListenEvent, QuotaEvent, RunEvent,
+    StepEvent, SubmissionEvent, TimerEvent,
 };
 use journal::{Event, Record};
 use model::Timestamp;
@@ -167,6 +167,10 @@ pub fn words(event: &Event) -> String {
             narration(event).map(|(_, _, text)| text).unwrap_or_default()
         }
         Event::Schedule(_) => String::new(),
+        Event::Drift(event) => {
+            let (_, _, text) = drift(event);
+            text
+        }
         Event::Approval(event) => approval(event),
         Event::Quota(
             QuotaEvent::Reserved(used) | QuotaEvent::Committed(used) | QuotaEvent::Refunded(used),
@@ -182,6 +186,53 @@ pub fn words(event: &Event) -> String {
         }
         Event::Bus(BusEvent::Published(published)) => published.event.kind.clone(),
         Event::Environment(event) => environment(event),
+    }
+}
+
+/// What the drift reconciler saw or did: a mark that also is a word, and the words.
+pub fn drift(event: &DriftEvent) -> (Style, &'static str, String) {
+    match event {
+        DriftEvent::Found(found) => {
+            let fields: Vec<&str> = found.fields.iter().map(|field| field.name.as_str()).collect();
+            let what = match &found.why {
+                Some(why) => format!("  {why}"),
+                None if fields.is_empty() => String::new(),
+                None => format!("  {}", fields.join(", ")),
+            };
+            (WARN, "drifted", format!("{}  {}{what}  ({})", found.resource, found.class, found.policy))
+        }
+        DriftEvent::Ended(ended) => (GOOD, "ended", format!("{}  {} no more", ended.resource, ended.class)),
+        DriftEvent::Started(started) => {
+            let mark = if started.how == model::OnDrift::Propose { "proposed" } else { "repairing" };
+            let all: Vec<&str> = started.resources.iter().map(|one| one.resource.as_str()).collect();
+            (DIM, mark, format!("{}  {}", all.join(", "), started.run))
+        }
+        DriftEvent::Settled(settled) => {
+            let why = settled.why.as_ref().map_or_else(String::new, |why| format!("  {why}"));
+            let text = format!("{}  {}{why}", settled.done.join(", "), settled.run);
+            match settled.outcome {
+                DriftOutcome::Completed => (GOOD, "repaired", text),
+                DriftOutcome::Refused => (BAD, "refused", text),
+                DriftOutcome::Failed => (BAD, "failed", text),
+                DriftOutcome::Withdrawn => (DIM, "withdrawn", text),
+            }
+        }
+        DriftEvent::Held(held) => (WARN, "held", format!("{}  {}", held.resource, held.why)),
+        DriftEvent::Fought(fought) => {
+            let field = fought.field.as_ref().map_or_else(String::new, |field| format!(" {field}"));
+            let times = fought.mended.len();
+            let text = format!(
+                "{}{field}  put right {times} times and {} where Aedile {}: {}",
+                fought.resource, fought.theirs, fought.ours, fought.who
+            );
+            (BAD, "fight", text)
+        }
+        DriftEvent::Calmed(calmed) => (GOOD, "calmed", format!("{}  {}", calmed.resource, calmed.why)),
+        DriftEvent::Acknowledged(acknowledged) => (
+            DIM,
+            "noticed",
+            format!("{}{}", acknowledged.resources.join(", "), list(acknowledged.reason.as_slice())),
+        ),
     }
 }
 

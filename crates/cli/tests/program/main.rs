@@ -16,6 +16,7 @@ mod configuring;
 mod crash;
 mod debian;
 mod doubles;
+mod drifting;
 mod facts;
 mod hosts;
 mod keeping;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cue::{Located, LocatedData};
+use model::OnDrift;
 use model::code::{config as code, plan as plan_code};
 use plan::schema::ReplaceOrder;
 use plan::{Attribute, Dependency, DependencyKind, Name, Resource, ResourceId, TypeName};
@@ -16,11 +17,21 @@ use crate::limits;
 use crate::project::Notes;
 
 /// What is a resource's own and no attribute, in both forms.
-pub(crate) const WORDS: [&str; 9] =
-    ["dependencies", "labels", "annotations", "target", "moved_from", "ignore", "keep", "replace", "handler"];
+pub(crate) const WORDS: [&str; 10] = [
+    "dependencies",
+    "labels",
+    "annotations",
+    "target",
+    "moved_from",
+    "ignore",
+    "keep",
+    "replace",
+    "handler",
+    "drift",
+];
 
 /// All fields of the verbose form.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "id",
     "type",
     "name",
@@ -34,6 +45,7 @@ const FIELDS: [&str; 13] = [
     "keep",
     "replace",
     "handler",
+    "drift",
 ];
 
 /// The resources read so far.
@@ -167,6 +179,7 @@ impl<'f> Resources<'f> {
                 "keep" => resource.keep = found.boolean(value, &path).unwrap_or_default(),
                 "replace" => resource.replace = replace(value, &path, found),
                 "handler" => resource.handler = found.name(value, &path),
+                "drift" => resource.drift = on_drift(value, &path, found).unwrap_or_default(),
                 _ => {}
             }
         }
@@ -229,6 +242,17 @@ fn replace(value: &Located, path: &Path<'_>, found: &mut Findings) -> Option<Rep
             None
         }
     }
+}
+
+fn on_drift(value: &Located, path: &Path<'_>, found: &mut Findings) -> Option<OnDrift> {
+    const WORDS: [&str; 3] = ["report", "propose", "repair"];
+    let text = found.text(value, path)?;
+    let word = OnDrift::from_word(text);
+    if word.is_none() {
+        let message = format!("`{text}` is nothing that can be done about drift");
+        found.error(code::BAD_VALUE, &value.spot, path, message).hint = suggestion(text, WORDS);
+    }
+    word
 }
 
 /// `[{resource_id: .., type: require | order | notify}]`.

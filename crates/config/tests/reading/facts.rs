@@ -223,6 +223,7 @@ fn infrastructure_04_dependencies_and_targets_survive_into_the_plan() {
         facts: model::Digest::of(b""),
         variables: std::collections::BTreeMap::new(),
         focus: Vec::new(),
+        only: Vec::new(),
         destroy: false,
     };
     let plan = plan::plan(&project.desired, &world, &schemas, &header).unwrap();

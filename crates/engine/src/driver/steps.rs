@@ -7,8 +7,8 @@ use journal::events::{
 };
 use model::program::{Due, Outcome, StepRef, TimerPurpose};
 use model::{
-    Action, ApprovalRequest, Capability, Chain, CloudEvent, EffectClass, Principal, Problem, Reversibility,
-    Step, StepId, Timestamp, Verdict, code,
+    Action, ApprovalRequest, Capability, Chain, CloudEvent, EffectClass, MatchedRule, Principal, Problem,
+    Reversibility, Step, StepId, Timestamp, Verdict, code,
 };
 use policy::Decision;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ impl Driver {
             return;
         }
         let now = self.batch_time();
-        let ruling = self.shared.judge.rule_run(&self.state, now);
+        let ruling = self.consented(self.shared.judge.rule_run(&self.state, now));
         let verdict = VerdictRecord::from(&ruling.judgement);
         self.emit(Principal::system(), RunEvent::Judged(verdict.clone()));
         match ruling.judgement.verdict.clone() {
@@ -62,6 +62,33 @@ impl Driver {
                 self.begin(&ruling);
             }
         }
+    }
+
+    /// What policy would let go ahead by itself waits for people where the program has to have their consent. Where nobody could
+    /// give it, it is denied.
+    fn consented(&self, mut ruling: Decision) -> Decision {
+        let Some(consent) = self.state.program.consent() else { return ruling };
+        if ruling.judgement.verdict != Verdict::Allow {
+            return ruling;
+        }
+        let request = ApprovalRequest {
+            title: consent.because.clone(),
+            description: None,
+            asked: Value::Null,
+            chain: consent.chain,
+            levels: Vec::new(),
+        };
+        let (verdict, said, message) = match self.shared.judge.chain_for(&request) {
+            Ok(chain) => (Verdict::Require { approvals: vec![chain] }, "require", consent.because),
+            Err(why) => {
+                let why = format!("{}, and nobody can: {why}", consent.because);
+                (Verdict::Deny { reasons: vec![why.clone()] }, "deny", why)
+            }
+        };
+        let rule = MatchedRule { rule: "consent".to_owned(), said: said.to_owned(), message };
+        ruling.judgement.matched.push(rule);
+        ruling.judgement.verdict = verdict;
+        ruling
     }
 
     fn begin(&mut self, ruling: &Decision) {

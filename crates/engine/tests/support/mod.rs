@@ -130,6 +130,8 @@ pub struct Script {
     problem: Option<Problem>,
     cancelled: bool,
     finished: bool,
+    /// Whether people have to agree before it begins.
+    consent: bool,
 }
 
 impl Script {
@@ -247,6 +249,11 @@ impl Program for Script {
         Ok(())
     }
 
+    fn consent(&self) -> Option<model::Consent> {
+        self.consent
+            .then(|| model::Consent { chain: None, because: "nobody in particular wants it".to_owned() })
+    }
+
     fn wants(&self, _: &StepId, event: &CloudEvent) -> bool {
         matches!(self.lines.get(self.at), Some(Line::Listen(kind)) if *kind == event.kind)
     }
@@ -268,6 +275,7 @@ impl Programs for Scripts {
             problem: None,
             cancelled: false,
             finished: false,
+            consent: submitted.input["consent"] == true,
         }))
     }
 

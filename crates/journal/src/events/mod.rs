@@ -8,6 +8,7 @@
 //! | `run_...` | [`RunEvent`], [`StepEvent`], [`TimerEvent`], [`ListenEvent`] |
 //! | `apr_...` | [`ApprovalEvent`] |
 //! | `quota/KEY` | [`QuotaEvent`] |
+//! | `drift` | [`DriftEvent`] |
 //! | `definition/DIGEST` | [`DefinitionEvent`] |
 //! | `submission/DIGEST` | [`SubmissionEvent`] |
 //! | `schedule/NAMESPACE/NAME` | [`ScheduleEvent`] |
@@ -16,12 +17,17 @@
 
 mod approval;
 mod definition;
+mod drift;
 mod environment;
 mod run;
 mod step;
 
 pub use approval::{ApprovalEvent, Asked, Decided, Escalated, LevelRecord, Refused, Vote};
 pub use definition::{Definition, DefinitionEvent, DefinitionPart};
+pub use drift::{
+    DriftAcknowledged, DriftCalmed, DriftEnded, DriftEvent, DriftField, DriftFought, DriftFound, DriftHeld,
+    DriftMended, DriftOutcome, DriftSettled, DriftStarted, DriftTarget,
+};
 pub use environment::{
     Anchored, BusEvent, CheckpointSigned, Claim, EnvironmentEvent, Firing, Initialised, KeyAdded, KeyRetired,
     Published, QuotaEvent, QuotaUse, ScheduleEvent, SubmissionEvent,
@@ -164,6 +170,8 @@ objects! {
     Submission(SubmissionEvent),
     /// About a schedule.
     Schedule(ScheduleEvent),
+    /// About drift.
+    Drift(DriftEvent),
     /// About a definition that runs refer to.
     Definition(DefinitionEvent),
     /// On the environment's bus.

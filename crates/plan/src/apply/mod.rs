@@ -27,7 +27,7 @@ use serde_json::Value;
 
 pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput, actions};
 pub use freshness::{FreshnessInput, KIND_FRESHNESS};
-pub use options::Options;
+pub use options::{Consent, Options};
 pub use report::{NotDone, REPORT_STEP, Report};
 
 use self::pending::{Answer, Pending};
@@ -432,6 +432,11 @@ impl Program for Apply {
 
     fn proposal(&self) -> Option<Proposal> {
         Some(self.plan.proposal())
+    }
+
+    fn consent(&self) -> Option<model::Consent> {
+        let consent = self.options.consent.clone()?;
+        Some(model::Consent { chain: consent.chain, because: consent.because })
     }
 
     fn wants(&self, _: &StepId, _: &CloudEvent) -> bool {

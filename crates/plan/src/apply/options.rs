@@ -24,6 +24,20 @@ pub struct Options {
     pub batch: u32,
     /// On how many hosts something may fail before nothing more is begun; absent: any number.
     pub max_failures: Option<u32>,
+    /// Nobody in particular proposes it, so people agree before it begins, whatever policy says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
+}
+
+/// The consent that a plan has to have before it is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Consent {
+    /// The chain of approval, by name; policy's default one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
+    /// Why, one line.
+    pub because: String,
 }
 
 impl Default for Options {
@@ -36,6 +50,7 @@ impl Default for Options {
             canary: 0,
             batch: 0,
             max_failures: None,
+            consent: None,
         }
     }
 }

@@ -71,6 +71,7 @@ impl Builder<'_> {
             depends: if operation == Operation::Delete { Vec::new() } else { self.depends(at) },
             uses,
             labels: resource.labels.clone(),
+            drift: resource.drift,
             basis: draft.basis.take().unwrap_or_else(no_basis),
             place: Some(resource.place.clone()),
         }
@@ -112,6 +113,7 @@ impl Builder<'_> {
             depends: Vec::new(),
             uses: self.uses(&self.expanded.name_of(at), &resource.kind, Operation::Dispose),
             labels: resource.labels.clone(),
+            drift: resource.drift,
             basis: draft.basis.unwrap_or_else(no_basis),
             place: Some(resource.place.clone()),
         }
@@ -184,6 +186,7 @@ impl Builder<'_> {
             depends: Vec::new(),
             uses,
             labels: BTreeMap::new(),
+            drift: model::OnDrift::default(),
             basis: draft.basis.take().unwrap_or_else(no_basis),
             place: None,
         }

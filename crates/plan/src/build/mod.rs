@@ -44,6 +44,8 @@ pub struct Header {
     pub variables: BTreeMap<String, String>,
     /// Only these resources and what they depend on; everything when empty.
     pub focus: Vec<ResourceId>,
+    /// Only these resources on hosts are changed, whatever else differs; all that differ when empty.
+    pub only: Vec<Instance>,
     /// Nothing of what is declared is wanted: the caller passes an empty configuration, and the plan says so.
     pub destroy: bool,
 }
@@ -84,8 +86,8 @@ fn compare(
     if adopts {
         differ.adopts.extend(header.focus.iter().cloned());
     }
-    differ.declared();
-    let removed = differ.removed(&header.focus);
+    differ.declared(&header.only);
+    let removed = if header.only.is_empty() { differ.removed(&header.focus) } else { Vec::new() };
     if !differ.found.is_empty() {
         return Err(cut(differ.found));
     }
@@ -334,6 +336,7 @@ impl<'a> Builder<'a> {
             environment: header.environment.clone(),
             variables: header.variables.clone(),
             focus: header.focus.clone(),
+            only: header.only.clone(),
             destroy: header.destroy,
             parent: header.parent,
             basis: self.basis(header),

@@ -86,10 +86,14 @@ impl<'a> Differ<'a> {
         self.schemas[self.expanded.instances[at as usize].resource as usize]
     }
 
-    /// Compares every declared instance.
-    pub(crate) fn declared(&mut self) {
+    /// Compares every declared instance. What is not among `only` stays as it is, unless that is empty.
+    pub(crate) fn declared(&mut self, only: &[Instance]) {
+        let only: HashSet<&Instance> = only.iter().collect();
         for at in 0..u32::try_from(self.expanded.instances.len()).unwrap_or(u32::MAX) {
-            let draft = self.instance(at);
+            let mut draft = self.instance(at);
+            if !only.is_empty() && !only.contains(&self.expanded.name_of(at)) {
+                draft = Draft { basis: draft.basis, ..Draft::default() };
+            }
             self.drafts.push(draft);
         }
     }

@@ -4,6 +4,7 @@
 
 mod apply;
 mod diff;
+mod drift;
 mod driver;
 mod file;
 mod graph;

@@ -176,6 +176,7 @@ pub(crate) fn header() -> Header {
         facts: Digest::of(b"facts"),
         variables: std::collections::BTreeMap::new(),
         focus: Vec::new(),
+        only: Vec::new(),
         destroy: false,
     }
 }

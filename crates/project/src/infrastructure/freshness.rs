@@ -53,6 +53,7 @@ impl Performer for Freshness {
             let wanted = super::Wanted {
                 variables: plan.variables.clone(),
                 focus: plan.focus.clone(),
+                only: plan.only.clone(),
                 destroy: plan.destroy,
                 adopt: plan.counts.adopt > 0,
             };

@@ -1,6 +1,7 @@
 //! What a project says about hosts: read from its CUE, reached by SSH, learnt from the hosts themselves.
 
 mod batch;
+pub mod drift;
 mod facts;
 mod files;
 mod fleet;

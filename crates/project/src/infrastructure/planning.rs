@@ -22,6 +22,8 @@ pub struct Wanted {
     pub variables: BTreeMap<String, String>,
     /// Only these resources and what they depend on; everything when empty.
     pub focus: Vec<ResourceId>,
+    /// Only these are changed, whatever else differs; all that differ when empty.
+    pub only: Vec<Instance>,
     /// Nothing of what is declared: everything that was applied goes.
     pub destroy: bool,
     /// What the focus names goes on record where it is there as it is declared.
@@ -121,6 +123,7 @@ impl Site {
             facts: Digest::of(b""),
             variables: wanted.variables.clone(),
             focus: wanted.focus.clone(),
+            only: wanted.only.clone(),
             destroy: wanted.destroy,
         }
     }
