@@ -42,7 +42,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Drift {
-    /// How often it is looked, for example `10m`, where `aedile drift --every` or `aedile run --scheduled` runs.
+    /// How often it is looked, for example `10m`, where `aedile drift --every` is given no value.
     pub every: Option<String>,
     /// The chain of approval that proposals wait for; policy's `defaultChain` when left out.
     pub chain: Option<String>,

@@ -72,13 +72,7 @@ pub(super) fn status(ui: &mut Ui, world: &World, here: &Here) -> Answer {
             ui.answer(format_args!("  {}  {}  {}{waits}", row.run, row.name, row.status));
         }
     }
-    if !failed.is_empty() {
-        ui.answer(format_args!("{BAD}Failed last{BAD:#}"));
-        for row in &failed {
-            let why = row.problem.as_deref().map(plain).unwrap_or_default();
-            ui.answer(format_args!("  {}  {}  {why}", row.run, row.name));
-        }
-    }
+    failed_last(ui, &failed);
     drifted(ui, &drift);
     if approvals.is_empty() && open.is_empty() && failed.is_empty() && drift.found.is_empty() {
         ui.answer(format_args!("{GOOD}Nothing is broken and nothing waits{GOOD:#}"));
@@ -91,6 +85,17 @@ pub(super) fn status(ui: &mut Ui, world: &World, here: &Here) -> Answer {
         _ => {}
     }
     Ok(0)
+}
+
+fn failed_last(ui: &mut Ui, failed: &[RunRow]) {
+    if failed.is_empty() {
+        return;
+    }
+    ui.answer(format_args!("{BAD}Failed last{BAD:#}"));
+    for row in failed {
+        let why = row.problem.as_deref().map(plain).unwrap_or_default();
+        ui.answer(format_args!("  {}  {}  {why}", row.run, row.name));
+    }
 }
 
 /// What was not as it was applied when somebody looked last.
