@@ -142,6 +142,7 @@ fn change(from: &Instance, to: Option<&Instance>, record: &Applied, basis: Finge
         after: Vec::new(),
         depends: Vec::new(),
         labels: std::collections::BTreeMap::new(),
+        drift: model::OnDrift::default(),
         uses: Vec::new(),
         basis,
         place: None,
