@@ -278,6 +278,9 @@ struct Expectation {
     /// Patterns, each of which must match a rule that had a say.
     #[serde(default)]
     rules: Vec<String>,
+    /// Patterns, each of which must match a warning. An empty list: there is none.
+    #[serde(default)]
+    warnings: Option<Vec<String>>,
 }
 
 /// A verdict.
@@ -402,6 +405,13 @@ fn compare(expect: &Expectation, decision: &Decision) -> Option<String> {
         let parsed = wanted.parse::<Timestamp>().ok();
         if parsed.is_none() || parsed != until {
             return Some(format!("expected it to be possible at {wanted}, got {until:?}"));
+        }
+    }
+    if let Some(wanted) = &expect.warnings {
+        let warned = &decision.warnings;
+        let missing = wanted.iter().find(|pattern| !warned.iter().any(|warning| glob(pattern, warning)));
+        if missing.is_some() || wanted.is_empty() != warned.is_empty() {
+            return Some(format!("expected the warnings {wanted:?}, got {warned:?}"));
         }
     }
     let matched = &decision.judgement.matched;

@@ -56,6 +56,9 @@ pub(super) fn foretell(
     for reason in &outlook.deferred {
         ui.note(format_args!("{WARN}will wait{WARN:#}       {}", plain(reason)));
     }
+    for warning in &outlook.warned {
+        ui.note(format_args!("{WARN}warning{WARN:#}         {}", plain(warning)));
+    }
     for chain in &outlook.chains {
         ui.note(format_args!("{WARN}needs approval{WARN:#}  by the chain {}", plain(chain)));
     }

@@ -95,7 +95,7 @@ fn data_fix_waits_for_its_window_in_prod() {
 }
 
 fn policies_of_examples_pass_their_tests() {
-    for example in ["release", "incident-response", "data-fix"] {
+    for example in ["release", "incident-response", "data-fix", "guardrails"] {
         let mut sandbox = Sandbox::with_example(example);
         let said = sandbox.run(&["policy", "test"]);
         assert_eq!(said.exit, 0, "{example}: {said:?}");

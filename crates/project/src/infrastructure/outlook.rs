@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{RunId, Timestamp, Verdict};
 use plan::Plan;
-use policy::{Facts, NothingUsed, PolicySet, Request, WorkflowFacts};
+use policy::{Decision, Facts, NothingUsed, PolicySet, Request, WorkflowFacts};
 
 use super::program::definition;
 use crate::limits;
@@ -18,6 +18,8 @@ pub struct Outlook {
     pub denied: Vec<String>,
     /// What has to wait, and until when.
     pub deferred: Vec<String>,
+    /// What policy warns of; it stands in nobody's way.
+    pub warned: Vec<String>,
     /// The chains of approval it will go through.
     pub chains: BTreeSet<String>,
     /// How many of its actions policy was not asked about, because they are too many to be asked about beforehand.
@@ -52,13 +54,13 @@ pub fn outlook(
         plan: Some(Arc::new(plan.document())),
     };
     let mut outlook = Outlook::default();
-    outlook.add("", &policy.decide(&Request::run(&facts), &NothingUsed, now).judgement.verdict);
+    outlook.add("", &policy.decide(&Request::run(&facts), &NothingUsed, now));
     let facts = Facts { plan: None, ..facts };
     for action in plan::apply::actions(plan).take(limits::OUTLOOK_MAX) {
         let step = model::StepId::new(action.target.as_str());
         let request = Request::step(&facts, &step, &action.target, 1, &action);
         let decision = policy.decide(&request, &NothingUsed, now);
-        outlook.add(&action.target, &decision.judgement.verdict);
+        outlook.add(&action.target, &decision);
     }
     // counted without making each of them
     let all = plan.changes.len() + plan.handlers.len() + plan.checks.len();
@@ -72,7 +74,7 @@ impl Outlook {
         self.denied.is_empty() && self.deferred.is_empty() && self.chains.is_empty()
     }
 
-    fn add(&mut self, what: &str, verdict: &Verdict) {
+    fn add(&mut self, what: &str, decision: &Decision) {
         let place = if what.is_empty() { String::new() } else { format!("{what}: ") };
         let add = |list: &mut Vec<String>, reason: &str| {
             let known = list.iter().any(|known| known.ends_with(reason));
@@ -80,7 +82,10 @@ impl Outlook {
                 list.push(format!("{place}{reason}"));
             }
         };
-        match verdict {
+        for warning in &decision.warnings {
+            add(&mut self.warned, warning);
+        }
+        match &decision.judgement.verdict {
             Verdict::Allow => {}
             Verdict::Deny { reasons } => {
                 for reason in reasons {
