@@ -44,8 +44,10 @@ pub const DATA_BYTES_MAX: u64 = 64 << 20;
 pub const FACTS_BYTES_MAX: u64 = 16 << 20;
 /// How long facts are taken for true when nothing else is said.
 pub const FACTS_AGE: std::time::Duration = std::time::Duration::from_hours(1);
-/// How long gathering the facts of one host may take, the connection included.
+/// How long gathering the facts of one host may take once it is connected.
 pub const FACTS_TIME: std::time::Duration = std::time::Duration::from_mins(1);
+/// How long asking a host may take with the way there, which has limits of its own: a slow line is no dead one.
+pub const FACTS_TIME_ALTOGETHER: std::time::Duration = std::time::Duration::from_mins(3);
 /// Hosts whose facts are gathered at once.
 pub const FACTS_AT_ONCE: usize = 64;
 /// Providers in a project.

@@ -25,6 +25,7 @@ mod onboard;
 mod outside;
 mod records;
 mod rituals;
+mod rolling;
 mod rough;
 mod secrets;
 #[path = "../../../remote/tests/support/mod.rs"]
