@@ -110,6 +110,14 @@ impl PolicySet {
         }
     }
 
+    /// What of the capabilities that an action wants no grant gives. Only grants are asked: for looking, which no quota, window
+    /// or approval is about, and which is not recorded.
+    pub fn ungranted(&self, request: &Request<'_>) -> Vec<String> {
+        let workflow = request.facts.workflow.full_name();
+        let seen = request.seen(&workflow);
+        request.action().map_or_else(Vec::new, |action| grant::judge(&self.grants, &seen, action).missing)
+    }
+
     fn ask_grants(&self, request: &Request<'_>, seen: &Seen<'_>, tally: &mut Tally) -> Granted {
         let Some(action) = request.action() else { return Granted::default() };
         let say = grant::judge(&self.grants, seen, action);

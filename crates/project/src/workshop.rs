@@ -351,7 +351,8 @@ pub fn site(
         entropy: Arc::clone(&machine.entropy),
         identities: machine.identities.clone(),
         client: Client::new(Config::default()),
-        policy: rules.policy.digest(),
+        policy: Arc::clone(&rules.policy),
+        access: Arc::clone(&rules.access),
         journal: journal.cloned(),
     }))))
 }

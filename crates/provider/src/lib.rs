@@ -47,5 +47,5 @@ pub use drive::{Group, Inspected, apply, inspect, needs_of};
 pub use error::ProviderError;
 pub use exchange::Attributes;
 pub use file::ProjectFile;
-pub use needs::{Needs, Rights, check_capability};
+pub use needs::{Needs, Rights, check_capability, chosen_programs};
 pub use seam::{BoxFuture, Files, Nothing, Probes, Provider, Target};

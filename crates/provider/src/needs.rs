@@ -125,6 +125,17 @@ fn fill(word: &str, values: &Attributes) -> Option<Vec<String>> {
     Some(own.iter().flat_map(|own| tails.iter().map(move |tail| format!("{before}{own}{tail}"))).collect())
 }
 
+/// The programs that looking at a resource runs because its configuration names them, as plans disclose them: what is named
+/// by a type is known to look and nothing else, and of these nobody knows.
+pub fn chosen_programs(kind: &TypeDescription, values: &Attributes) -> Vec<String> {
+    let chosen = kind.patterns.iter().filter(|pattern| {
+        pattern.verb == Verb::Query && pattern.words.first().is_some_and(|word| word.contains('{'))
+    });
+    chosen
+        .filter_map(|pattern| Some(format!("query:{}", pattern.filled(values)?.concat().join(" "))))
+        .collect()
+}
+
 /// What a session on a target has to be let do, in the runner's terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rights {

@@ -324,3 +324,22 @@ fn a_host_that_cannot_be_reached_blocks_what_is_on_it() {
     let part = site.terminal.run(&["plan", "--target", "nothing"]);
     assert_eq!(part.exit, Some(2), "{part:?}");
 }
+
+#[test]
+fn a_program_that_the_configuration_names_looks_only_where_policy_lets_it() {
+    let Some(site) = Site::start() else { return };
+    let mark = site.server.path("looked");
+    let more = format!(
+        "resources: guarded: {{\n\ttype: \"linux.exec::exec\"\n\tconfig: {{command: [\"/bin/true\"], unless: [\"/bin/touch\", \"{}\"]}}\n}}\n",
+        mark.display()
+    );
+    site.declare(&[], &more);
+    let said = site.terminal.run(&["plan"]);
+    assert_eq!(said.exit, Some(1), "{said:?}");
+    let words = format!("looking at it needs query:/bin/touch {}, which no grant gives", mark.display());
+    assert!(said.stdout.contains(&words), "{words}: {said:?}");
+    assert!(!mark.exists(), "it was not run");
+    site.policy("  - {match: {action: resource.look}, capabilities: [\"query:/bin/touch *\"]}\n");
+    let said = site.terminal.run(&["plan"]);
+    assert!(said.exit == Some(0) && mark.exists(), "{said:?}");
+}

@@ -200,6 +200,7 @@ impl Site {
             files: &self.files,
             probes: &provider::Nothing,
             seals: Seals { secrets: &seals, key: self.key().await? },
+            guards: self.guards(),
             revealed: Mutex::default(),
         };
         Ok(looking.look(sights).await)

@@ -14,6 +14,7 @@ use remote::Carrier;
 use serde_json::Value;
 
 use super::fleet::Fleet;
+use super::guards::Guards;
 use super::providers::Providers;
 use crate::limits;
 
@@ -34,6 +35,8 @@ pub(super) struct Looking<'a> {
     pub(super) files: &'a dyn Files,
     pub(super) probes: &'a dyn Probes,
     pub(super) seals: Seals<'a>,
+    /// What may be run because the configuration says so.
+    pub(super) guards: Guards,
     /// Values of secrets that providers got, to keep them out of what providers say.
     pub(super) revealed: Mutex<Scrubber>,
 }
@@ -139,6 +142,9 @@ impl Looking<'_> {
             })?;
             config.insert(name.as_str().to_owned(), revealed);
             resolved.insert(name.clone(), value);
+        }
+        if let Some(problem) = self.guards.refuse(&sight.instance, kind, &kind.complete(config.clone())) {
+            return Err(Observed::Unreadable(problem));
         }
         Ok((config, resolved))
     }

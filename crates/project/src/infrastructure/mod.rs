@@ -6,6 +6,7 @@ mod facts;
 mod files;
 mod fleet;
 mod freshness;
+mod guards;
 mod hosts;
 mod import;
 mod look;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{RunId, Timestamp, Verdict};
+use journal::events::ProgramRecord;
+use model::{Environment, RunId, Timestamp, Verdict};
 use plan::Plan;
 use policy::{Decision, Facts, NothingUsed, PolicySet, Request, WorkflowFacts};
 
@@ -26,17 +27,17 @@ pub struct Outlook {
     pub beyond: usize,
 }
 
-/// Asks policy about a plan and its changes, quotas taken as unused.
-pub fn outlook(
-    plan: &Plan,
-    (policy, access): (&PolicySet, &Access),
+/// What policy is told of a run that does not exist yet.
+pub(super) fn facts(
+    program: &ProgramRecord,
+    environment: &Environment,
+    access: &Access,
     actor: &Actor,
     now: Timestamp,
-) -> Outlook {
-    let program = definition(plan).program;
+) -> Facts {
     let (namespace, name) = program.name.split_once('/').unwrap_or(("", &program.name));
-    let facts = Facts {
-        environment: plan.environment.clone(),
+    Facts {
+        environment: environment.clone(),
         principal: actor.principal.clone(),
         via: actor.via.clone(),
         roles: engine::judge::Roles::roles(access, &actor.principal),
@@ -51,7 +52,21 @@ pub fn outlook(
         submitted: now,
         parent: None,
         input: Arc::new(serde_json::json!({ "options": {} })),
+        plan: None,
+    }
+}
+
+/// Asks policy about a plan and its changes, quotas taken as unused.
+pub fn outlook(
+    plan: &Plan,
+    (policy, access): (&PolicySet, &Access),
+    actor: &Actor,
+    now: Timestamp,
+) -> Outlook {
+    let program = definition(plan).program;
+    let facts = Facts {
         plan: Some(Arc::new(plan.document())),
+        ..facts(&program, &plan.environment, access, actor, now)
     };
     let mut outlook = Outlook::default();
     outlook.add("", &policy.decide(&Request::run(&facts), &NothingUsed, now));

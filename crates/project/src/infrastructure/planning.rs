@@ -85,6 +85,7 @@ impl Site {
             files: &self.files,
             probes: &provider::Nothing,
             seals: Seals { secrets: &seals, key },
+            guards: self.guards(),
             revealed: Mutex::default(),
         };
         let mut world = World::new(configuration.inventory.clone(), key.clone());
@@ -119,7 +120,7 @@ impl Site {
             parent: None,
             position,
             configuration,
-            policy: self.parts.policy,
+            policy: self.parts.policy.digest(),
             facts: Digest::of(b""),
             variables: wanted.variables.clone(),
             focus: wanted.focus.clone(),

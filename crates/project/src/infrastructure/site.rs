@@ -7,17 +7,19 @@ use std::time::Instant;
 use calls::Client;
 use engine::ports::{Clock, Entropy};
 use host::PlacedSecrets;
-use model::Digest;
+use model::{Digest, Principal};
 use plan::{Plan, SealingKey};
+use policy::PolicySet;
 use store::SqliteJournal;
 use tokio::sync::OnceCell;
 
 use super::files::ByDigest;
 use super::fleet::Fleet;
+use super::guards::Guards;
 use super::hosts::Login;
 use super::providers::Providers;
 use super::secrets::Identities;
-use crate::{Place, Project, ProjectError, limits};
+use crate::{Access, Actor, Place, Project, ProjectError, limits};
 
 /// What a site is made of.
 pub struct SiteParts {
@@ -35,8 +37,10 @@ pub struct SiteParts {
     pub identities: Identities,
     /// Sends probes.
     pub client: Client,
-    /// Digest of the policy in force.
-    pub policy: Digest,
+    /// The policy in force.
+    pub policy: Arc<PolicySet>,
+    /// Who holds which role.
+    pub access: Arc<Access>,
     /// What was applied is a view of it; where there is none, nothing was.
     pub journal: Option<Arc<SqliteJournal>>,
 }
@@ -93,6 +97,14 @@ impl Site {
             Providers::load(&self.parts.project, &self.parts.place.state, &wanted).await
         };
         self.providers.get_or_try_init(load).await
+    }
+
+    /// What looking may run here, for the user of the operating system.
+    pub(super) fn guards(&self) -> Guards {
+        let parts = &self.parts;
+        let actor = parts.access.actor(&parts.place.environment, &parts.login.user, None);
+        let actor = actor.unwrap_or(Actor { principal: Principal::system(), via: None });
+        Guards::new((Arc::clone(&parts.policy), &parts.access), &parts.place, &actor, parts.clock.now())
     }
 
     pub(super) async fn key(&self) -> Result<&SealingKey, ProjectError> {
