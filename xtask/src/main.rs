@@ -7,6 +7,7 @@
 mod bench;
 mod conformance;
 mod guests;
+mod runners;
 mod tidy;
 
 use std::path::Path;
@@ -74,6 +75,12 @@ const TASKS: &[Task] = &[
         arguments: "[--check | encode MODULE COMPONENT]",
         does: "build the WASM guests, or compare them with what is checked in",
         run: Run::Here(guests::run),
+    },
+    Task {
+        words: &["runners"],
+        arguments: "",
+        does: "build aedile-runner, static, for each architecture that hosts may have",
+        run: Run::Here(runners::run),
     },
     Task {
         words: &["bench"],

@@ -21,17 +21,26 @@ use crate::limits::{RUNNER_MAX, START, UPLOAD};
 use crate::link::{Link, Process, output};
 use crate::session::Streams;
 
-/// The file `aedile-runner` for one architecture.
+/// Architectures there can be a runner for, as Rust and as others name them.
+const ARCHES: [(&str, &str); 2] = [("x86_64", "amd64"), ("aarch64", "arm64")];
+
+/// The file `aedile-runner`, for one architecture or for each of several.
 #[derive(Clone)]
 pub struct Runner {
+    first: Build,
+    others: Vec<Build>,
+}
+
+/// The file for one architecture.
+#[derive(Clone)]
+struct Build {
     bytes: Arc<[u8]>,
     sha256: String,
     arch: &'static str,
 }
 
-impl Runner {
-    /// Reads the file and what it was built for.
-    pub fn load(path: &Path) -> Result<Self, RemoteError> {
+impl Build {
+    fn load(path: &Path) -> Result<Self, RemoteError> {
         let bad = |why: String| RemoteError::RunnerFile { why: format!("{}: {why}", path.display()) };
         let size = path.metadata().map_err(|why| bad(why.to_string()))?.len();
         if size > RUNNER_MAX {
@@ -47,18 +56,38 @@ impl Runner {
         Ok(Self { sha256: hex::encode(Sha256::digest(&bytes)), bytes: bytes.into(), arch })
     }
 
-    /// The file that the environment variable `AEDILE_RUNNER` names, or `aedile-runner` beside this program.
-    pub fn find() -> Result<Self, RemoteError> {
-        let beside = || std::env::current_exe().ok().map(|own| own.with_file_name("aedile-runner"));
-        match std::env::var_os("AEDILE_RUNNER").map(PathBuf::from).or_else(beside) {
-            Some(path) => Self::load(&path),
-            None => Err(RemoteError::RunnerFile { why: "this program's own place is not known".to_owned() }),
-        }
+    fn is_for(&self, machine: &str) -> bool {
+        ARCHES.iter().any(|(arch, alias)| *arch == self.arch && (*arch == machine || *alias == machine))
+    }
+}
+
+impl Runner {
+    /// Reads the file and what it was built for.
+    pub fn load(path: &Path) -> Result<Self, RemoteError> {
+        Ok(Self { first: Build::load(path)?, others: Vec::new() })
     }
 
-    /// Of its bytes.
+    /// The same with another file, for targets of another architecture.
+    pub fn and(mut self, path: &Path) -> Result<Self, RemoteError> {
+        self.others.push(Build::load(path)?);
+        Ok(self)
+    }
+
+    /// The file that the environment variable `AEDILE_RUNNER` names, or `aedile-runner` beside this program; with it whichever of
+    /// `aedile-runner-x86_64` and `aedile-runner-aarch64` are beside it.
+    pub fn find() -> Result<Self, RemoteError> {
+        let beside = || std::env::current_exe().ok().map(|own| own.with_file_name("aedile-runner"));
+        let Some(path) = std::env::var_os("AEDILE_RUNNER").map(PathBuf::from).or_else(beside) else {
+            return Err(RemoteError::RunnerFile { why: "this program's own place is not known".to_owned() });
+        };
+        let others = ARCHES.map(|(arch, _)| path.with_file_name(format!("aedile-runner-{arch}")));
+        let others = others.iter().filter(|other| other.exists());
+        others.into_iter().try_fold(Self::load(&path)?, |runner, other| runner.and(other))
+    }
+
+    /// Of the first file's bytes.
     pub fn sha256(&self) -> &str {
-        &self.sha256
+        &self.first.sha256
     }
 }
 
@@ -116,7 +145,7 @@ fn quoted(script: &str) -> String {
 }
 
 impl Spot {
-    fn new(runner: &Runner, ephemeral: bool) -> Result<Self, RemoteError> {
+    fn new(runner: &Build, ephemeral: bool) -> Result<Self, RemoteError> {
         let name = &runner.sha256;
         Ok(if ephemeral {
             let directory = format!("/tmp/.aedile-{}", random()?);
@@ -127,7 +156,7 @@ impl Spot {
     }
 
     /// Looks, verifies, and becomes the runner.
-    fn start(&self, runner: &Runner, start: &Start, marker: &str, verified: bool) -> String {
+    fn start(&self, runner: &Build, start: &Start, marker: &str, verified: bool) -> String {
         let sudo = match start.sudo {
             Sudo::No => String::new(),
             Sudo::WithoutPassword => "sudo -n -- ".to_owned(),
@@ -136,7 +165,7 @@ impl Spot {
         let delete = if self.ephemeral { " --delete-self" } else { "" };
         let run = format!("exec {sudo}\"$f\" --lifetime-ms {}{delete}", start.lifetime.as_millis());
         let (sha, machine) = (&runner.sha256, runner.arch);
-        let alias = if machine == "x86_64" { "amd64" } else { "arm64" };
+        let alias = ARCHES.iter().find(|(arch, _)| *arch == machine).map_or(machine, |(_, alias)| alias);
         let check = if verified {
             run
         } else {
@@ -179,12 +208,24 @@ enum Started {
     NoDigest,
 }
 
-/// The runner, started.
+/// The runner, started: the first build that is for the target's architecture.
 pub(crate) async fn bring_up(
     link: &dyn Link,
     runner: &Runner,
     start: &Start,
 ) -> Result<Streams, RemoteError> {
+    match bring_up_build(link, &runner.first, start).await {
+        Err(RemoteError::NoRunner { host, arch }) => {
+            match runner.others.iter().find(|other| other.is_for(&arch)) {
+                Some(other) => bring_up_build(link, other, start).await,
+                None => Err(RemoteError::NoRunner { host, arch }),
+            }
+        }
+        other => other,
+    }
+}
+
+async fn bring_up_build(link: &dyn Link, runner: &Build, start: &Start) -> Result<Streams, RemoteError> {
     let spot = Spot::new(runner, start.ephemeral)?;
     if !spot.ephemeral {
         match attempt(link, runner, start, &spot, false).await? {
@@ -209,7 +250,7 @@ pub(crate) async fn bring_up(
     }
 }
 
-async fn put(link: &dyn Link, runner: &Runner, spot: &Spot) -> Result<(), RemoteError> {
+async fn put(link: &dyn Link, runner: &Build, spot: &Spot) -> Result<(), RemoteError> {
     let host = link.host();
     let script = spot.upload()?;
     let said = timeout(UPLOAD, output(link, &script, &runner.bytes)).await.map_err(|_| {
@@ -227,12 +268,7 @@ async fn put(link: &dyn Link, runner: &Runner, spot: &Spot) -> Result<(), Remote
     }
 }
 
-async fn settle(
-    link: &dyn Link,
-    runner: &Runner,
-    start: &Start,
-    spot: &Spot,
-) -> Result<Streams, RemoteError> {
+async fn settle(link: &dyn Link, runner: &Build, start: &Start, spot: &Spot) -> Result<Streams, RemoteError> {
     match attempt(link, runner, start, spot, false).await? {
         Started::Running(streams) => Ok(*streams),
         Started::NoDigest => read_back(link, runner, start, spot).await,
@@ -246,7 +282,7 @@ async fn settle(
 /// Verifies here what the target has no program to verify.
 async fn read_back(
     link: &dyn Link,
-    runner: &Runner,
+    runner: &Build,
     start: &Start,
     spot: &Spot,
 ) -> Result<Streams, RemoteError> {
@@ -266,7 +302,7 @@ async fn read_back(
 
 async fn attempt(
     link: &dyn Link,
-    runner: &Runner,
+    runner: &Build,
     start: &Start,
     spot: &Spot,
     verified: bool,

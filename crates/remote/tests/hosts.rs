@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use remote::{Content, Event, Remote, RemoteError, Request, Start, Sudo, Target as _, Transport};
 use runner::protocol::{Answer, Attributes, Effect, Ended, Exec, FaultCode, Grants, Op, Outcome, Write};
-use support::{Sshd, kill, printed, runner, sh, started, text};
+use support::{Sshd, kill, printed, runner, sh, started, text, tool};
 
 fn cached(sshd: &Sshd) -> PathBuf {
     sshd.path("home/.cache/aedile").join(format!("runner-{}", runner().sha256()))
@@ -184,6 +184,31 @@ async fn another_architecture_is_an_error_that_names_it() {
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it opened"),
     }
+}
+
+/// The file for the other architecture is brought, verified and started; that this machine cannot run it is the end of the test.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_of_another_architecture_gets_the_runner_that_was_built_for_it() {
+    let Some(sshd) = Sshd::start("SetEnv HOME=@ PATH=@/bin:/usr/bin:/bin") else { return };
+    let own = runner();
+    let built = std::env::current_exe().expect("a path");
+    let built = built.parent().and_then(Path::parent).expect("target/debug").join("aedile-runner");
+    let mut bytes = std::fs::read(built).expect("just built");
+    // the machine in the header of an ELF file is aarch64 then, see elf(5)
+    bytes[18..20].copy_from_slice(&183_u16.to_le_bytes());
+    let other = sshd.path("aedile-runner-aarch64");
+    std::fs::write(&other, &bytes).expect("written");
+    let sha256 = tool("sha256sum", &[text(&other)]);
+    let cached = |sha256: &str| sshd.path("home/.cache/aedile").join(format!("runner-{sha256}")).exists();
+    let both = own.clone().and(&other).expect("it is for another architecture");
+    let remote = |runner| Remote::new(sshd.host(), Transport::BuiltIn, runner, Start::default());
+    let session = remote(both.clone()).open(Grants::everything()).await.expect("it opens");
+    session.close().await;
+    assert!(cached(own.sha256()) && !cached(&sha256[..64]), "what fits goes first");
+    sshd.script("uname", "echo aarch64");
+    let opened = remote(both).open(Grants::everything()).await;
+    assert!(matches!(opened, Err(RemoteError::Upload { .. })), "this machine is of no other architecture");
+    assert!(cached(&sha256[..64]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
