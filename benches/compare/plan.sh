@@ -20,18 +20,20 @@ site() {
     {
         echo 'package compare'
         host one
-        awk -v count="$2" -v root="$lab/one/srv" 'BEGIN {
-            print "resources: {"
-            for (at = 0; at < count; at++) {
-                printf "\t\"file-%d\": {\n\t\ttype: \"linux.file::file\"\n", at
-                printf "\t\tconfig: {path: \"%s/%d/%d.conf\", content: \"listen %d;\", mode: \"0644\"}\n", root, at % 100, at, at
-                printf "\t\tlabels: {component: \"app\", tier: \"web\"}\n"
-                if (at > 0) printf "\t\tdependencies: [{resource_id: \"file-%d\", type: \"require\"}]\n", int(at / 2)
-                print "\t}"
-            }
-            print "}"
-        }'
-    } >"$1/infrastructure/site.cue"
+    } >"$1/infrastructure/hosts.cue"
+    # ten thousand lines and more are kept in several files
+    awk -v count="$2" -v root="$lab/one/srv" -v into="$1/infrastructure" 'BEGIN {
+        for (at = 0; at < count; at++) {
+            file = sprintf("%s/site-%d.cue", into, at / 5000)
+            if (at % 5000 == 0) print "package compare\n\nresources: {" >file
+            printf "\t\"file-%d\": {\n\t\ttype: \"linux.file::file\"\n", at >file
+            printf "\t\tconfig: {path: \"%s/%d/%d.conf\", content: \"listen %d;\", mode: \"0644\"}\n", root, at % 100, at, at >file
+            printf "\t\tlabels: {component: \"app\", tier: \"web\"}\n" >file
+            if (at > 0) printf "\t\tdependencies: [{resource_id: \"file-%d\", type: \"require\"}]\n", int(at / 2) >file
+            print "\t}" >file
+            if (at % 5000 == 4999 || at == count - 1) { print "}" >file; close(file) }
+        }
+    }'
 }
 
 # What is declared, made by hand: there COUNT.

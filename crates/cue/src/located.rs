@@ -73,7 +73,7 @@ impl Value {
     pub fn located(&self) -> Result<Located, Errors> {
         self.validate(true)?;
         let (mut eval, node) = self.parts();
-        let mut reader = Reader { lines: Lines::of(&eval), eval: &mut eval };
+        let mut reader = Reader { eval: &mut eval };
         let value = reader.eval.node_value(node);
         reader.read(node, value).map_err(|bottom| Errors::one(to_error(&eval, &bottom, node)))
     }
@@ -99,8 +99,8 @@ impl Value {
             let whole = &eval.program.sources[source as usize].text;
             let name = name_before(whole, span.start as usize, &label);
             let (named, name) = (name.is_some(), name.and_then(|at| u32::try_from(at).ok()));
-            let file = &eval.program.sources[source as usize].name;
-            let position = name.map_or(position, |at| Position::locate(file, whole, at));
+            let source = &eval.program.sources[source as usize];
+            let position = name.map_or(position, |at| source.position(at));
             let one = Declaration { position, text, direct: conjunct.origin.refs == NIL, named };
             if !found.contains(&one) {
                 found.push(one);
@@ -168,22 +168,8 @@ impl Located {
     }
 }
 
-/// Where lines begin, for each source.
-struct Lines(Vec<Vec<u32>>);
-
-impl Lines {
-    fn of(eval: &Eval) -> Self {
-        let starts = |text: &str| {
-            let breaks = text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
-            std::iter::once(0).chain(breaks).collect()
-        };
-        Self(eval.program.sources.iter().map(|source| starts(&source.text)).collect())
-    }
-}
-
 struct Reader<'e> {
     eval: &'e mut Eval,
-    lines: Lines,
 }
 
 impl Reader<'_> {
@@ -266,7 +252,7 @@ impl Reader<'_> {
         } else {
             value
         };
-        let starts = &self.lines.0[source as usize];
+        let starts = program.sources[source as usize].starts();
         let line = starts.partition_point(|start| *start as usize <= at);
         let start = starts.get(line.saturating_sub(1)).map_or(0, |start| *start as usize);
         let column = text.get(start..at).map_or(0, |before| before.chars().count() + 1);

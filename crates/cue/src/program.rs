@@ -1,7 +1,7 @@
 //! The compiled form of source files: expressions with their references resolved to scopes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::Position;
 use crate::syntax::ast::{BinaryOp, Constraint, Span, UnaryOp};
@@ -192,6 +192,31 @@ pub(crate) enum ElementIr {
 pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) text: Arc<str>,
+    starts: OnceLock<Box<[u32]>>,
+}
+
+impl Source {
+    pub(crate) fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), text: text.into(), starts: OnceLock::new() }
+    }
+
+    /// Where each line begins. Counted once: whoever asks for the place of every value would count the file for each.
+    pub(crate) fn starts(&self) -> &[u32] {
+        self.starts.get_or_init(|| {
+            let breaks = self.text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n');
+            std::iter::once(0).chain(breaks.map(|(_, next)| next)).collect()
+        })
+    }
+
+    /// The position of byte `offset`.
+    pub(crate) fn position(&self, offset: u32) -> Position {
+        let line = self.starts().partition_point(|start| *start <= offset);
+        let start = self.starts().get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let rest = self.text.get(start as usize..).unwrap_or_default();
+        let position = Position::locate(&self.name, rest, offset.saturating_sub(start));
+        // an offset beyond the end is at the end, whose line the rest begins with
+        Position { line: u32::try_from(line).unwrap_or(u32::MAX), file: self.name.clone(), ..position }
+    }
 }
 
 /// A package whose members are another package's files.
@@ -224,7 +249,7 @@ impl Program {
     pub(crate) fn position(&self, expr: ExprId) -> Option<Position> {
         let (source, span) = self.spans.get(expr as usize)?;
         let source = self.sources.get(*source as usize)?;
-        Some(Position::locate(&source.name, &source.text, span.start))
+        Some(source.position(span.start))
     }
 
     /// The source text of an expression.

@@ -250,7 +250,7 @@ impl Value {
         let sources = &mut eval.program.sources;
         let known = sources.iter().position(|source| Arc::ptr_eq(&source.text, &file.text));
         let source = known.unwrap_or_else(|| {
-            sources.push(Source { name: file.name.clone(), text: file.text.clone() });
+            sources.push(Source::new(file.name.clone(), file.text.clone()));
             sources.len() - 1
         });
         let source = u32::try_from(source).unwrap_or(u32::MAX);

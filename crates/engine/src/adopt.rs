@@ -31,6 +31,10 @@ pub(crate) fn adopt(shared: &Arc<Shared>) -> Result<usize, EngineError> {
             continue;
         }
         let Some(state) = shared.fold(run)? else { continue };
+        // a journal that was copied from another environment brings runs that are nobody's here
+        if state.submitted.environment != shared.environment {
+            continue;
+        }
         let orphaned =
             state.owner.as_ref().is_none_or(|owner| *owner == shared.id || !shared.presence.alive(owner));
         if orphaned && !state.status.is_final() && !shared.is_local(run) {

@@ -51,13 +51,14 @@ fn drift(change: &Change) -> Option<Drift<'_>> {
     let cause = |wanted: &[FieldCause]| change.fields.iter().any(|field| wanted.contains(&field.cause));
     let reason = |wanted: fn(&Reason) -> bool| change.reasons.iter().any(wanted);
     let drifted = cause(&[FieldCause::Drift, FieldCause::Conflict]);
-    let planned = cause(&[
-        FieldCause::Configuration,
-        FieldCause::Conflict,
-        FieldCause::Adopted,
-        FieldCause::Dependency,
-        FieldCause::Undo,
-    ]) || reason(|reason| matches!(reason, Reason::Moved { .. }));
+    let planned =
+        cause(&[
+            FieldCause::Configuration,
+            FieldCause::Conflict,
+            FieldCause::Adopted,
+            FieldCause::Dependency,
+            FieldCause::Undo,
+        ]) || reason(|reason| matches!(reason, Reason::Moved { .. } | Reason::Configuration { .. }));
     let class = match change.operation {
         Operation::Dispose => return None,
         // what is to be kept stays, and nobody can put it right

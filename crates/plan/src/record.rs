@@ -152,7 +152,15 @@ fn change(from: &Instance, to: Option<&Instance>, record: &Applied, basis: Finge
 impl Plan {
     /// Whether the plan is about the record and nothing else: one that [`record`] made.
     pub fn is_of_record(&self) -> bool {
-        !self.changes.is_empty() && self.changes.iter().all(|change| change.reasons.contains(&Reason::Asked))
+        let of_record = |change: &Change| {
+            matches!(change.operation, Operation::Forget | Operation::Move)
+                && change.reasons.contains(&Reason::Asked)
+                && change.uses.is_empty()
+        };
+        !self.changes.is_empty()
+            && self.changes.iter().all(of_record)
+            && self.handlers.is_empty()
+            && self.checks.is_empty()
     }
 
     /// Whether a plan that [`record`] made may still be applied: whether what it is about is on record as it was then, and by

@@ -16,7 +16,7 @@ use crate::file::Plan;
 use crate::graph::Graph;
 use crate::name::{Instance, Name};
 use crate::schema::Schemas;
-use crate::value::{Term, Values};
+use crate::value::{Term, Values, outline};
 
 /// A plan that takes back another one, and what it cannot take back.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,6 +213,9 @@ fn values(terms: &BTreeMap<Name, Term>) -> Result<Values, String> {
 fn value(name: &Name, term: &Term) -> Result<Option<Arc<serde_json::Value>>, String> {
     match term {
         Term::Absent => Ok(None),
+        Term::Known { value } | Term::Predicted { value } if outline(value).is_some() => {
+            Err(format!("what `{name}` was before is known in outline only"))
+        }
         Term::Known { value } | Term::Predicted { value } => Ok(Some(value.clone())),
         Term::Secret { reference: Some(reference), .. } => Ok(Some(reference.clone())),
         Term::Secret { reference: None, .. } | Term::Unknown { .. } => {

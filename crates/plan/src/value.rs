@@ -93,6 +93,12 @@ pub(crate) fn has_reference(value: &Value) -> bool {
     any_text(value, &refers_to_output)
 }
 
+/// What a provider shows people in place of a value that nobody could declare: `{"shown": TEXT}`.
+pub(crate) fn outline(value: &Value) -> Option<&str> {
+    let members = value.as_object().filter(|members| members.len() == 1)?;
+    members.get("shown")?.as_str()
+}
+
 /// Whether `text` refers to an output of another resource.
 pub fn refers_to_output(text: &str) -> bool {
     text.contains(OUTPUT_OPEN)

@@ -66,3 +66,5 @@ pub const BACKUP_MANIFEST_BYTES_MAX: u64 = 32 << 20;
 pub const BACKUP_PATH_BYTES_MAX: usize = 1_024;
 /// Bytes that are copied at once.
 pub const PIECE_BYTES: usize = 64 << 10;
+/// How often opening a state is tried again because it was replaced meanwhile.
+pub const REPLACED_MAX: u32 = 5;

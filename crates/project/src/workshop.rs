@@ -1,5 +1,6 @@
 //! An environment at work: its store, policy and access rules, and the engine put together for it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use calls::{Client, Config, HttpCalls, OpenApiCalls, Reach, Scope};
@@ -147,10 +148,8 @@ impl Workshop {
         own: Vec<(&str, Arc<dyn Performer>)>,
     ) -> Result<Self, WorkshopError> {
         let rules = Rules::read(place)?;
-        let journal = Arc::new(open_or_create(place, machine)?);
         let id = format!("{:032x}", machine.entropy.draw());
-        let engines = Engines::new(place.state.engines());
-        let alive = engines.enter(&id)?;
+        let (journal, engines, alive) = enter(place, machine, &id)?;
         let views: Arc<dyn Views> = Arc::new(StoreViews(Arc::clone(&journal)));
         let secrets = secrets(&place.state);
         let client = Client::new(Config::default());
@@ -179,6 +178,33 @@ impl Workshop {
         };
         Ok(Self { engine: Engine::start(parts)?, journal, rules, secrets, site, _alive: alive })
     }
+}
+
+/// The journal of an environment, and the engine entered among those that live there. A state that is replaced by a backup
+/// between the one and the other would leave an engine that nobody sees with a journal that nobody reads.
+fn enter(
+    place: &Place,
+    machine: &Machine,
+    id: &str,
+) -> Result<(Arc<SqliteJournal>, Engines, Alive), WorkshopError> {
+    for _ in 0..limits::REPLACED_MAX {
+        place.state.create()?;
+        let before = same(&place.state)?;
+        let journal = Arc::new(open_or_create(place, machine)?);
+        let engines = Engines::new(place.state.engines());
+        let alive = engines.enter(id)?;
+        if same(&place.state)? == before {
+            return Ok((journal, engines, alive));
+        }
+    }
+    let source = std::io::Error::other("it is replaced again and again");
+    Err(ProjectError::Unreadable { what: place.state.root().display().to_string(), source }.into())
+}
+
+/// Which directory it is, whatever its name.
+fn same(state: &StateDir) -> Result<u64, ProjectError> {
+    let unreadable = |source| ProjectError::Unreadable { what: state.root().display().to_string(), source };
+    Ok(fs_err::metadata(state.root()).map_err(unreadable)?.ino())
 }
 
 /// Opens an environment's journal, and makes it with its first record where there is none.

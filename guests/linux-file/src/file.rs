@@ -69,13 +69,15 @@ pub fn inspect_wanted(path: &str, config: &Object, wanted: &Wanted, answers: &[&
         return present(with_content(config, there, None));
     }
     let shown = match (wanted, answers.get(1)) {
-        (Wanted::Bytes(name, _), Some(read)) => Some((*name, content_for_people(read, there))),
+        // a text that was made of another one is no template
+        (Wanted::Bytes(name, _), Some(read)) if *name != "content" => Some((*name, outline(read, there))),
+        (Wanted::Bytes(name, _), Some(read)) => Some((*name, content(read, there))),
         (Wanted::Bytes(..), None) if there.size <= SHOWN_MAX => {
             let reading = Reading { path: path.into(), max: SHOWN_MAX, follow: false };
             return Inspection::More(vec![Query::Read(reading)]);
         }
-        (Wanted::Bytes(name, _), None) => Some((*name, in_figures(there).into())),
-        _ => Some(("source", json!({"sha256": actual, "bytes": there.size}))),
+        (Wanted::Bytes(name, _), None) => Some((*name, shown(in_figures(there)))),
+        _ => Some(("source", shown(in_figures(there)))),
     };
     present(with_content(config, there, shown))
 }
@@ -106,14 +108,24 @@ fn in_figures(there: &Stat) -> String {
         .concat()
 }
 
-fn content_for_people(read: &Answer, there: &Stat) -> Value {
+/// A value for people, which nobody can declare: see `inspect` in `wit/provider`.
+fn shown(text: String) -> Value {
+    json!({"shown": text})
+}
+
+fn text_of(read: &Answer) -> Option<&str> {
     match read {
-        Answer::Content(content) if content.complete => match std::str::from_utf8(&content.data) {
-            Ok(text) => text.into(),
-            Err(_) => in_figures(there).into(),
-        },
-        _ => in_figures(there).into(),
+        Answer::Content(content) if content.complete => std::str::from_utf8(&content.data).ok(),
+        _ => None,
     }
+}
+
+fn content(read: &Answer, there: &Stat) -> Value {
+    text_of(read).map_or_else(|| shown(in_figures(there)), Value::from)
+}
+
+fn outline(read: &Answer, there: &Stat) -> Value {
+    shown(text_of(read).map_or_else(|| in_figures(there), str::to_owned))
 }
 
 pub fn apply(change: &Ask, answers: &[&Answer]) -> Application {

@@ -18,8 +18,10 @@ pub(super) fn undo(ui: &mut Ui, world: &World, global: &Global, here: &Here, arg
     let run = meant(here, &args.run)?;
     let next = ("aedile plan", "says how far the configuration is from that");
     let change = Change { command: "undo RUN", carry: &args.carry, options: Options::default(), next };
-    change.make(ui, world, global, here, async |ui, site| {
+    let mut unknown = false;
+    let answer = change.make(ui, world, global, here, async |ui, site| {
         let Undoing { undo, uncertain } = site.undo(run).await?;
+        unknown = !uncertain.is_empty();
         for (instance, because) in &undo.left_out {
             ui.complain(format_args!("{WARN}stays{WARN:#}      {}: {}", instance, plain(because)));
         }
@@ -29,7 +31,9 @@ pub(super) fn undo(ui: &mut Ui, world: &World, global: &Global, here: &Here, arg
             ));
         }
         Ok(undo.plan)
-    })
+    });
+    // what may have been done and was not taken back is something that is not
+    answer.map(|exit| if unknown { exit.max(1) } else { exit })
 }
 
 /// The run that is meant; the latest one that applied a plan.

@@ -337,7 +337,7 @@ impl Compiler<'_, '_> {
         let outer = std::mem::take(&mut self.scopes);
         let back = self.source;
         self.source = u32::try_from(self.program.sources.len()).unwrap_or(u32::MAX);
-        self.program.sources.push(crate::program::Source { name: "builtin".into(), text: source.into() });
+        self.program.sources.push(crate::program::Source::new("builtin", source));
         let id = self.expr(&expr);
         self.source = back;
         self.scopes = outer;

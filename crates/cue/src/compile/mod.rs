@@ -7,7 +7,7 @@ mod scope;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{Code, Error, Position};
+use crate::error::{Code, Error};
 use crate::program::{DeclIr, Ir, Label, PackageIr, Program, Source, StructIr};
 use crate::syntax::ast::{self, DeclKind, Expr, ExprKind, Field, File, Span};
 use crate::syntax::literal;
@@ -85,7 +85,7 @@ pub(crate) fn expression(
     text: Arc<str>,
 ) -> (ExprId, Vec<Error>) {
     let source = u32::try_from(program.sources.len()).unwrap_or(u32::MAX);
-    program.sources.push(Source { name: "-e".into(), text });
+    program.sources.push(Source::new("-e", text));
     let mut refuse = |_: &mut Program, path: &str| Err(format!("cannot import {path} in an expression"));
     let mut compiler = Compiler {
         program,
@@ -137,7 +137,7 @@ impl Compiler<'_, '_> {
     fn fail(&mut self, message: impl Into<String>, span: Span) -> ExprId {
         let message = message.into();
         let source = &self.program.sources[self.source as usize];
-        let position = Position::locate(&source.name, &source.text, span.start);
+        let position = source.position(span.start);
         self.errors.push(Error::new(Code::Compile, message.clone()).at(position));
         self.broken(message, span)
     }
@@ -153,7 +153,7 @@ impl Compiler<'_, '_> {
 
     fn file(&mut self, unit: &Unit<'_>, shared: &Scope) -> ExprId {
         self.source = u32::try_from(self.program.sources.len()).unwrap_or(u32::MAX);
-        self.program.sources.push(Source { name: unit.file.name.as_str().into(), text: unit.text.clone() });
+        self.program.sources.push(Source::new(unit.file.name.as_str(), unit.text.clone()));
         self.imports.clear();
         self.explicit_open = has_experiment(unit.file, "explicitopen");
         for decl in &unit.file.decls {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use journal::events::{DriftAcknowledged, DriftEvent, DriftOutcome, DriftSettled, DriftStarted, DriftTarget};
 use journal::{Append, Expect, Journal, JournalError, NewEvent};
+use model::Coded as _;
 use model::time::SignedDuration;
 use model::{Code, Digest, OnDrift, Principal, RunId, Timestamp, code};
 
@@ -86,7 +87,7 @@ impl Engine {
     /// Keeps an environment as it was applied, for ever: a round every so often.
     ///
     /// # Errors
-    /// As for [`Engine::reconcile`].
+    /// The engine is shutting down, or the journal does not fit what it is about. Everything else is [`News::Trouble`].
     pub async fn keep_applied(
         &self,
         lookout: &dyn Lookout,
@@ -97,7 +98,15 @@ impl Engine {
         let mut before = None;
         loop {
             let began = self.shared.clock.now();
-            before = self.reconcile(lookout, rules, before, tell).await?.or(before);
+            match self.reconcile(lookout, rules, before, tell).await {
+                Ok(looked) => before = looked.or(before),
+                Err(error @ (EngineError::Stopping | EngineError::Diverged(_))) => return Err(error),
+                // a round that came to nothing is no reason to stop watching
+                Err(error) => {
+                    let (code, hint) = (error.code(), error.hint());
+                    tell(News::Trouble(LookError { code, why: error.to_string(), hint }));
+                }
+            }
             let due = began.checked_add(every).unwrap_or(Timestamp::MAX);
             while !self.until(due).await? {
                 self.settle(lookout, tell).await?;
@@ -354,17 +363,12 @@ fn busy() -> EngineError {
     EngineError::Limit { what, limit: u64::from(limits::CONFLICTS_MAX) }
 }
 
-/// Names what is put right: the same finding is the same run, whoever submits it.
+/// Names what is put right, at this place of the stream: what is decided twice from the same records is the same run, and what is
+/// decided again after somebody took notice, or after a run that came to nothing, is another.
 fn key(standing: &Standing, how: OnDrift, targets: &[DriftTarget]) -> String {
-    let about: Vec<_> = targets
-        .iter()
-        .map(|target| {
-            let finding = standing.found.get(&target.resource).map_or(0, |found| found.sequence);
-            let failures = standing.failed.get(&target.resource).map_or(0, |(_, times)| *times);
-            serde_json::json!([target.resource, target.state, finding, failures])
-        })
-        .collect();
-    format!("drift/{how}/{}", Digest::of_json(&serde_json::json!(about)))
+    let about: Vec<_> =
+        targets.iter().map(|target| serde_json::json!([target.resource, target.state])).collect();
+    format!("drift/{how}/{}", Digest::of_json(&serde_json::json!([standing.sequence, about])))
 }
 
 /// Runs under way that have not begun.

@@ -20,7 +20,7 @@ use crate::desired::Resource;
 use crate::expand::{Declared, Expanded};
 use crate::name::{Instance, Name};
 use crate::observed::{Applied, Observed, World};
-use crate::schema::{Ownership, ReplaceOrder, Schemas, TypeSchema, same};
+use crate::schema::{AttributeSchema, Ownership, ReplaceOrder, Schemas, TypeSchema, same};
 use crate::value::{Held, Term};
 
 /// What was found out about one instance.
@@ -237,7 +237,15 @@ impl<'a> Differ<'a> {
                 let forcing = applied.map(|applied| self.forcing(at, declared, schema, applied));
                 match forcing {
                     None => Draft::new(Operation::Create, Reason::New),
-                    Some(fields) if fields.is_empty() => Draft::new(Operation::Create, Reason::Missing),
+                    Some(fields) if fields.is_empty() => {
+                        let mut draft = Draft::new(Operation::Create, Reason::Missing);
+                        // what is gone comes back as it is declared, which may not be as it was
+                        let attributes = self.redeclared(at, declared, schema, applied);
+                        if !attributes.is_empty() {
+                            draft.reasons.push(Reason::Configuration { attributes });
+                        }
+                        draft
+                    }
                     Some(fields) => Self::replacing(resource, schema, fields),
                 }
             }
@@ -331,6 +339,35 @@ impl<'a> Differ<'a> {
             });
         }
         fields
+    }
+
+    /// The attributes that are declared otherwise than they were applied.
+    fn redeclared(
+        &self,
+        at: u32,
+        declared: &Declared<'a>,
+        schema: &'a TypeSchema,
+        applied: Option<&'a Applied>,
+    ) -> Vec<Name> {
+        let Some(applied) = applied else { return Vec::new() };
+        let other = |name: &Name, attribute: &'a AttributeSchema| {
+            let Some(desired) = self.desired(at, declared, schema, name) else { return false };
+            let held = applied.attributes.get(name);
+            let sides = Sides {
+                schema: attribute,
+                desired: &desired.value,
+                predicted: desired.predicted,
+                missing: desired.missing,
+                observed: held,
+                applied: held,
+                managed: true,
+            };
+            matches!(sides.compare(self.world), Compared::Different { .. })
+        };
+        let owned = schema.attributes.iter().filter(|(name, attribute)| {
+            attribute.ownership != Ownership::Foreign && !declared.resource.ignore.contains(*name)
+        });
+        owned.filter(|(name, attribute)| other(name, attribute)).map(|(name, _)| name.clone()).collect()
     }
 
     fn replacing(resource: &Resource, schema: &TypeSchema, fields: Vec<Field>) -> Draft {

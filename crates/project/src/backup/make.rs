@@ -124,10 +124,12 @@ fn small(state: &StateDir) -> Result<Small, ProjectError> {
             let name = PathBuf::from(entry.file_name());
             let kind = entry.file_type().map_err(unreadable(&entry.path()))?;
             let top = below.as_os_str().is_empty();
-            if top && left_out(&name) || name.extension().is_some_and(|extension| extension == "new") {
+            let path = below.join(&name);
+            // a key that is being made has this name until it is whole
+            let unfinished = below == Path::new("keys") && path.extension().is_some_and(|it| it == "new");
+            if top && left_out(&name) || unfinished {
                 continue;
             }
-            let path = below.join(&name);
             if kind.is_dir() {
                 open.push(path);
             } else if kind.is_file() {

@@ -69,10 +69,12 @@ pub fn restore(place: &Place, from: &Restoring<'_>) -> Result<Restored, BackupEr
     let staged = staged.keep();
     let kept = match put(&staged, state, from) {
         Ok(kept) => kept,
-        Err(error) => {
+        Err(NotPut::Before(error)) => {
             drop(fs_err::remove_dir_all(&staged));
             return Err(error);
         }
+        // what is there now is the state that was replaced
+        Err(NotPut::After(error)) => return Err(error),
     };
     fs_err::File::open(above).and_then(|open| open.sync_all()).map_err(unwritable(above))?;
     Ok(Restored { manifest, verified, kept })
@@ -299,8 +301,22 @@ fn fold(place: &Place, from: &Restoring<'_>, staged: &Path) -> Result<(), Backup
     Ok(journal.rebuild()?)
 }
 
+/// Where it went wrong.
+enum NotPut {
+    /// Before anything was replaced, or it was put back.
+    Before(BackupError),
+    /// After it: what was replaced is where the backup was unpacked, and stays there.
+    After(BackupError),
+}
+
+impl<E: Into<BackupError>> From<E> for NotPut {
+    fn from(error: E) -> Self {
+        Self::Before(error.into())
+    }
+}
+
 /// Puts what was taken out in the place of the state, in one step, and keeps what was there.
-fn put(staged: &Path, state: &StateDir, from: &Restoring<'_>) -> Result<Option<PathBuf>, BackupError> {
+fn put(staged: &Path, state: &StateDir, from: &Restoring<'_>) -> Result<Option<PathBuf>, NotPut> {
     let root = state.root();
     if !root.exists() {
         // over a directory that somebody made meanwhile and put something in, this fails
@@ -314,16 +330,20 @@ fn put(staged: &Path, state: &StateDir, from: &Restoring<'_>) -> Result<Option<P
     // an engine that began between the look and the step has gone with its directory
     let living = Engines::new(StateDir::at(staged.to_owned()).engines()).living();
     if !living.is_empty() {
-        exchange(staged, root)?;
-        return Err(BackupError::InUse { living });
+        exchange(staged, root).map_err(NotPut::After)?;
+        return Err(BackupError::InUse { living }.into());
     }
     if !lost {
-        fs_err::remove_dir_all(staged).map_err(unwritable(staged))?;
+        // nothing is in it
+        drop(fs_err::remove_dir_all(staged));
         return Ok(None);
     }
     let kept = beside(root, from.clock.now());
-    fs_err::rename(staged, &kept).map_err(unwritable(&kept))?;
-    Ok(Some(kept))
+    match fs_err::rename(staged, &kept) {
+        Ok(()) => Ok(Some(kept)),
+        // under the name it has, it is kept as well
+        Err(_) => Ok(Some(staged.to_owned())),
+    }
 }
 
 /// Where the state that was there is kept: a name that nobody has.

@@ -115,6 +115,7 @@ struct Did {
 fn did(journal: &dyn Journal, run: RunId) -> Result<Did, JournalError> {
     let stream = run.to_string();
     let (mut did, mut sequence) = (Did { steps: BTreeMap::new(), last: 0 }, 0);
+    let mut begun: BTreeMap<StepId, u32> = BTreeMap::new();
     loop {
         let records = journal.read_stream(&stream, sequence, READ_MAX)?;
         let Some(last) = records.last() else { return Ok(did) };
@@ -123,12 +124,19 @@ fn did(journal: &dyn Journal, run: RunId) -> Result<Did, JournalError> {
             match &record.event {
                 Event::Step(StepEvent::Scheduled(step)) if is_change(&step.action.kind) => {
                     did.steps.entry(step.step.clone()).or_default();
+                    *begun.entry(step.step.clone()).or_insert(0) += 1;
                 }
                 Event::Step(StepEvent::Completed(result)) => {
                     if let Some(known) = did.steps.get_mut(&result.step) {
                         let changed = result.output.get("changed").and_then(Value::as_bool).unwrap_or(true);
-                        // done again after a retry: it is this run's change all the same
-                        *known = Some(changed || *known == Some(true));
+                        // done again after a retry: it is this run's change all the same; and what an attempt before it did
+                        // that nobody heard of is found in place by the next one
+                        let again = begun.get(&result.step).is_some_and(|times| *times > 1);
+                        *known = if !changed && again && *known != Some(true) {
+                            None
+                        } else {
+                            Some(changed || *known == Some(true))
+                        };
                     }
                 }
                 _ => {}
