@@ -205,6 +205,11 @@ impl Engine {
         crate::control::final_status(self.shared.journal.as_ref(), run)?.ok_or(EngineError::Stopping)
     }
 
+    /// Waits until everybody has been told what there is to tell. A process that ends before leaves people uninformed.
+    pub async fn told(&self) {
+        self.shared.notifier.told().await;
+    }
+
     /// Runs that this engine carries out now.
     pub fn local_runs(&self) -> Vec<RunId> {
         self.shared.local_runs()

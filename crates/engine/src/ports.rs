@@ -187,6 +187,11 @@ pub trait Notifier: Send + Sync {
     fn drifted(&self, event: &journal::events::DriftEvent) {
         let _ = event;
     }
+
+    /// Whoever was to be told has been, or cannot be: what a process waits for before it ends.
+    fn told(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A notifier that tells nobody.

@@ -5,13 +5,14 @@ use std::fmt;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{BoxFuture, Cancellation, Context, Failure, FailureClass, Notifier, Performer};
 use journal::events::{Asked, DriftEvent};
 use model::{Action, Problem, Timestamp, code};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use workflow::action_input::Notification;
 use zeroize::Zeroizing;
 
@@ -76,6 +77,8 @@ impl fmt::Debug for Channel {
 pub struct Notifications {
     channels: BTreeMap<String, Channel>,
     default: Option<String>,
+    /// What is being told in the background.
+    telling: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Notifications {
@@ -213,7 +216,9 @@ impl Notifications {
         };
         let channel = channel.clone();
         // a failure is not worth more than what it is about, which is in the journal all the same
-        runtime.spawn(async move { drop(channel.deliver(None, &message).await) });
+        let mut telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        while telling.try_join_next().is_some() {}
+        telling.spawn_on(async move { drop(channel.deliver(None, &message).await) }, &runtime);
     }
 }
 
@@ -227,6 +232,14 @@ impl Notifier for Notifications {
             run: approval.run.to_string(),
             command: Some(format!("aedile approve {}", approval.approval)),
         });
+    }
+
+    fn told(&self) -> BoxFuture<'_, ()> {
+        let telling = std::mem::take(&mut *self.telling.lock().unwrap_or_else(PoisonError::into_inner));
+        Box::pin(async move {
+            // each delivery has its own limit of time
+            telling.join_all().await;
+        })
     }
 
     /// The same for what is not as it was applied: each state once, and fights.

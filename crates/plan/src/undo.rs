@@ -279,3 +279,20 @@ fn handlers(plan: &Plan, numbers: &[u32], changes: usize) -> Vec<Handler> {
     };
     plan.handlers.iter().filter_map(again).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_shown_in_outline_only_is_not_brought_back() {
+        let content: Name = "content".parse().unwrap();
+        let before = |value: serde_json::Value| value_of(&content, value);
+        assert!(before(serde_json::json!({"shown": "(81920 bytes)"})).is_err());
+        assert!(before("a text".into()).is_ok_and(|value| value.is_some()));
+    }
+
+    fn value_of(name: &Name, value: serde_json::Value) -> Result<Option<Arc<serde_json::Value>>, String> {
+        super::value(name, &Term::Known { value: Arc::new(value) })
+    }
+}

@@ -188,7 +188,7 @@ fn substitute_text(
 pub(crate) fn for_people(value: &Value) -> String {
     let mut text = match value {
         Value::String(text) => format!("{text:?}"),
-        other => other.to_string(),
+        other => outline(other).map_or_else(|| other.to_string(), str::to_owned),
     };
     for (escaped, mark, words) in [
         ("\\u{f8f0}", SECRET_OPEN, "(secret "),

@@ -148,8 +148,7 @@ impl Workshop {
         own: Vec<(&str, Arc<dyn Performer>)>,
     ) -> Result<Self, WorkshopError> {
         let rules = Rules::read(place)?;
-        let id = format!("{:032x}", machine.entropy.draw());
-        let (journal, engines, alive) = enter(place, machine, &id)?;
+        let (journal, engines, id, alive) = enter(place, machine)?;
         let views: Arc<dyn Views> = Arc::new(StoreViews(Arc::clone(&journal)));
         let secrets = secrets(&place.state);
         let client = Client::new(Config::default());
@@ -180,21 +179,21 @@ impl Workshop {
     }
 }
 
+/// A journal, the engines that live there, and the one that entered with its id.
+type Entered = (Arc<SqliteJournal>, Engines, String, Alive);
+
 /// The journal of an environment, and the engine entered among those that live there. A state that is replaced by a backup
 /// between the one and the other would leave an engine that nobody sees with a journal that nobody reads.
-fn enter(
-    place: &Place,
-    machine: &Machine,
-    id: &str,
-) -> Result<(Arc<SqliteJournal>, Engines, Alive), WorkshopError> {
+fn enter(place: &Place, machine: &Machine) -> Result<Entered, WorkshopError> {
     for _ in 0..limits::REPLACED_MAX {
         place.state.create()?;
         let before = same(&place.state)?;
         let journal = Arc::new(open_or_create(place, machine)?);
+        let id = format!("{:032x}", machine.entropy.draw());
         let engines = Engines::new(place.state.engines());
-        let alive = engines.enter(id)?;
+        let alive = engines.enter(&id)?;
         if same(&place.state)? == before {
-            return Ok((journal, engines, alive));
+            return Ok((journal, engines, id, alive));
         }
     }
     let source = std::io::Error::other("it is replaced again and again");

@@ -185,6 +185,7 @@ fn reconcile(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -> Answe
         let mut tell = |one| news.push(one);
         workshop.engine.reconcile(&watching.watch, &watching.rules, None, &mut tell).await?;
         workshop.engine.wait_for_repairs(&watching.watch, &mut tell).await?;
+        workshop.engine.told().await;
         Ok(())
     });
     let mut right = true;

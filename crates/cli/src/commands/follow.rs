@@ -102,6 +102,7 @@ pub(super) async fn follow(
     };
     let ending = following.until_the_end(ui).await;
     following.live.finish();
+    workshop.engine.told().await;
     ending
 }
 

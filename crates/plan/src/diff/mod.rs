@@ -365,7 +365,9 @@ impl<'a> Differ<'a> {
             matches!(sides.compare(self.world), Compared::Different { .. })
         };
         let owned = schema.attributes.iter().filter(|(name, attribute)| {
-            attribute.ownership != Ownership::Foreign && !declared.resource.ignore.contains(*name)
+            let resource = declared.resource;
+            let told = resource.attributes.contains_key(*name) && !resource.ignore.contains(*name);
+            told && attribute.ownership != Ownership::Foreign
         });
         owned.filter(|(name, attribute)| other(name, attribute)).map(|(name, _)| name.clone()).collect()
     }

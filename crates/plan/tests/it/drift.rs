@@ -42,6 +42,15 @@ fn drift_is_told_from_what_the_configuration_says() {
 }
 
 #[test]
+fn what_is_gone_and_declared_otherwise_meanwhile_is_a_conflict() {
+    let before = file("motd", "/etc/motd").with(name("content"), "a");
+    let mut world = settled(&["web-1"], &[before]);
+    world.observed.insert(at("web-1/motd"), Observed::Absent);
+    let plan = make(&[file("motd", "/etc/motd").with(name("content"), "b")], &world);
+    assert_eq!(classes(&plan), [("web-1/motd".to_owned(), DriftClass::Conflict)]);
+}
+
+#[test]
 fn a_configuration_that_is_not_applied_yet_is_no_drift() {
     let before = file("motd", "/etc/motd").with(name("content"), "a");
     let world = settled(&["web-1"], &[before]);
