@@ -103,7 +103,7 @@ impl Site {
     pub(super) fn guards(&self) -> Guards {
         let parts = &self.parts;
         let actor = parts.access.actor(&parts.place.environment, &parts.login.user, None);
-        let actor = actor.unwrap_or(Actor { principal: Principal::system(), via: None });
+        let actor = actor.unwrap_or_else(|_| Actor { principal: Principal::system(), via: None });
         Guards::new((Arc::clone(&parts.policy), &parts.access), &parts.place, &actor, parts.clock.now())
     }
 
