@@ -85,10 +85,7 @@ impl Shared {
         if let Some(text) = lock(&self.definitions).get(&digest) {
             return Ok(Arc::clone(text));
         }
-        let stream = format!("definition/{digest}");
-        let records = self.journal.read_stream(&stream, 0, Definition::RECORDS_MAX)?;
-        let text = Definition::text_of(records.iter().map(|record| &record.event));
-        let text: Arc<str> = text
+        let text: Arc<str> = Definition::read(self.journal.as_ref(), &digest)?
             .ok_or_else(|| EngineError::Definition {
                 run: submitted.run,
                 why: format!("{digest} is not in the journal"),

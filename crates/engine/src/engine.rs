@@ -387,7 +387,7 @@ impl Shared {
         if lock(&self.definitions).contains_key(&digest) {
             return Ok(());
         }
-        let stream: journal::StreamId = format!("definition/{digest}").into();
+        let stream = journal::events::Definition::stream(&digest);
         if self.journal.read_stream(&stream, 0, 1)?.is_empty() {
             let kept = DefinitionEvent::keeping(digest, &definition.program.kind, &definition.text);
             let too_long = || JournalError::TooLarge { bytes: definition.text.len() };

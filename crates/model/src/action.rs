@@ -29,6 +29,9 @@ pub enum Reversibility {
 macro_rules! words {
     ($name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
         impl $name {
+            /// Every word there is.
+            pub const WORDS: &[&str] = &[$($word),*];
+
             /// The word used in documents, the journal and on screen.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }

@@ -437,9 +437,7 @@ pub(super) fn dialect_of(journal: &SqliteJournal, run: RunId) -> Result<Dialect,
     if submitted.program.kind != project::programs::KIND {
         return Ok(Dialect::Standard);
     }
-    let stream = format!("definition/{}", submitted.program.digest);
-    let records = journal.read_stream(&stream, 0, Definition::RECORDS_MAX)?;
-    let text = Definition::text_of(records.iter().map(|record| &record.event));
+    let text = Definition::read(journal, &submitted.program.digest)?;
     let (workflow, _) = workflow::load("definition", text.as_deref().unwrap_or_default());
     Ok(workflow.map_or(Dialect::Standard, |workflow| workflow.dialect))
 }

@@ -16,20 +16,6 @@ use crate::forms::Forms;
 use crate::limits;
 use crate::project::Notes;
 
-/// What is a resource's own and no attribute, in both forms.
-pub(crate) const WORDS: [&str; 10] = [
-    "dependencies",
-    "labels",
-    "annotations",
-    "target",
-    "moved_from",
-    "ignore",
-    "keep",
-    "replace",
-    "handler",
-    "drift",
-];
-
 /// All fields of the verbose form.
 const FIELDS: [&str; 14] = [
     "id",
@@ -47,6 +33,9 @@ const FIELDS: [&str; 14] = [
     "handler",
     "drift",
 ];
+
+/// What is a resource's own and no attribute, in both forms.
+pub(crate) const WORDS: &[&str] = FIELDS.split_at(4).1;
 
 /// The resources read so far.
 pub(crate) struct Resources<'f> {
@@ -245,12 +234,12 @@ fn replace(value: &Located, path: &Path<'_>, found: &mut Findings) -> Option<Rep
 }
 
 fn on_drift(value: &Located, path: &Path<'_>, found: &mut Findings) -> Option<OnDrift> {
-    const WORDS: [&str; 3] = ["report", "propose", "repair"];
     let text = found.text(value, path)?;
     let word = OnDrift::from_word(text);
     if word.is_none() {
         let message = format!("`{text}` is nothing that can be done about drift");
-        found.error(code::BAD_VALUE, &value.spot, path, message).hint = suggestion(text, WORDS);
+        found.error(code::BAD_VALUE, &value.spot, path, message).hint =
+            suggestion(text, OnDrift::WORDS.iter().copied());
     }
     word
 }

@@ -199,28 +199,23 @@ impl<'d> Deciding<'d> {
 
     /// What was found once and is not seen any more.
     fn end(&mut self) {
-        let standing = self.standing;
-        let mut ended = |resource: &String, class: DriftClass, seen: bool| {
-            if !seen {
-                let (resource, seen) = (resource.clone(), self.look.began);
-                self.decisions.records.push(DriftEvent::Ended(DriftEnded { resource, class, seen }));
-            }
-        };
+        let seen = self.look.began;
         let unreadable = |host: &str| self.sightings.contains_key(format!("{host}/*").as_str());
-        for (resource, found) in &standing.found {
+        let mut ended = Vec::new();
+        for (resource, found) in &self.standing.found {
             // of what cannot be read nothing is known
             let hidden = resource.split_once('/').is_some_and(|(host, _)| unreadable(host));
-            let seen = self.sightings.contains_key(resource.as_str());
-            let raced = self.look.applied.get(resource).is_some_and(|applied| applied.at >= self.look.began);
-            ended(resource, found.what.class, seen || hidden || raced);
+            if !self.sightings.contains_key(resource.as_str()) && !hidden && !self.raced(resource) {
+                ended.push(DriftEnded { resource: resource.clone(), class: found.what.class, seen });
+            }
         }
-        for resource in standing.unreadable.keys() {
-            let still = self
-                .sightings
-                .get(resource.as_str())
-                .is_some_and(|sighting| sighting.class == DriftClass::Unreadable);
-            ended(resource, DriftClass::Unreadable, still);
+        for resource in self.standing.unreadable.keys() {
+            let sighting = self.sightings.get(resource.as_str());
+            if sighting.is_none_or(|sighting| sighting.class != DriftClass::Unreadable) {
+                ended.push(DriftEnded { resource: resource.clone(), class: DriftClass::Unreadable, seen });
+            }
         }
+        self.decisions.records.extend(ended.into_iter().map(DriftEvent::Ended));
     }
 
     /// Takes back what waits for people and is about something that is not so any more. Answers the runs that stay.

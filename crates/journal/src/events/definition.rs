@@ -4,8 +4,8 @@ use model::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::vocabulary;
-use crate::Event;
 use crate::limits::{DEFINITION_BYTES_MAX, DEFINITION_PART_BYTES};
+use crate::{Event, Journal, JournalError, StreamId};
 
 vocabulary! {
     /// What happens to a definition. Stream `definition/DIGEST`.
@@ -73,6 +73,20 @@ impl DefinitionEvent {
 impl Definition {
     /// How many records a stream of definitions has at most.
     pub const RECORDS_MAX: usize = DEFINITION_BYTES_MAX.div_ceil(DEFINITION_PART_BYTES - 3) + 1;
+
+    /// The stream it is kept in.
+    pub fn stream(digest: &Digest) -> StreamId {
+        format!("definition/{digest}").into()
+    }
+
+    /// The whole text of the definition with this digest; `None` unless `journal` has all of it.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn read(journal: &dyn Journal, digest: &Digest) -> Result<Option<String>, JournalError> {
+        let records = journal.read_stream(&Self::stream(digest), 0, Self::RECORDS_MAX)?;
+        Ok(Self::text_of(records.iter().map(|record| &record.event)))
+    }
 
     /// The whole text, from the events of its stream; `None` unless all of it is there and has the digest.
     pub fn text_of<'e>(events: impl IntoIterator<Item = &'e Event>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use model::{Coded, Digest, Problem, code};
 use plan::schema::Computed;
@@ -10,7 +10,7 @@ use plan::{Held, Host, Instance, Name, Observed, ResourceId, Seals, TypeName, Wo
 use provider::TypeDescription;
 use serde_json::{Value, json};
 
-use super::look::{Looking, Sight};
+use super::look::Sight;
 use super::planning::Wanted;
 use super::site::Site;
 use crate::layout::INFRASTRUCTURE;
@@ -193,16 +193,8 @@ impl Site {
     ) -> Result<std::collections::HashMap<Instance, Observed>, ImportError> {
         let secrets = self.secrets().ok_or(ProjectError::NoInfrastructure)?;
         let seals = BTreeMap::new();
-        let looking = Looking {
-            providers: self.providers().await?,
-            fleet: &self.fleet,
-            secrets: &*secrets,
-            files: &self.files,
-            probes: &provider::Nothing,
-            seals: Seals { secrets: &seals, key: self.key().await? },
-            guards: self.guards(),
-            revealed: Mutex::default(),
-        };
+        let seals = Seals { secrets: &seals, key: self.key().await? };
+        let looking = self.looking(self.providers().await?, &*secrets, seals);
         Ok(looking.look(sights).await)
     }
 

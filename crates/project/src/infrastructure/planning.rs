@@ -1,7 +1,6 @@
 //! Makes plans: reads the configuration, looks at the hosts, and compares.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Mutex;
 
 use model::{Diagnostic, Digest, PlanId, code};
 use plan::{
@@ -9,7 +8,7 @@ use plan::{
 };
 use provider::{Attributes, Needs};
 
-use super::look::{Looking, Sight};
+use super::look::Sight;
 use super::prepare::{Prepared, fill, prepare};
 use super::providers::Providers;
 use super::site::Site;
@@ -78,16 +77,7 @@ impl Site {
             return Err(bad(found));
         }
         let sights = sights(&desired, &configuration.inventory, &applied, &wanted.focus);
-        let looking = Looking {
-            providers,
-            fleet: &self.fleet,
-            secrets: &*secrets,
-            files: &self.files,
-            probes: &provider::Nothing,
-            seals: Seals { secrets: &seals, key },
-            guards: self.guards(),
-            revealed: Mutex::default(),
-        };
+        let looking = self.looking(providers, &*secrets, Seals { secrets: &seals, key });
         let mut world = World::new(configuration.inventory.clone(), key.clone());
         world.observed = looking.look(&sights).await;
         world.needs = needs(providers, &sights, &applied);

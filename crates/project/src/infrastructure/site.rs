@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use calls::Client;
-use engine::ports::{Clock, Entropy};
+use engine::ports::{Clock, Entropy, Secrets};
 use host::PlacedSecrets;
 use model::{Digest, Principal};
-use plan::{Plan, SealingKey};
+use plan::{Plan, SealingKey, Seals};
 use policy::PolicySet;
 use store::SqliteJournal;
 use tokio::sync::OnceCell;
@@ -17,6 +17,7 @@ use super::files::ByDigest;
 use super::fleet::Fleet;
 use super::guards::Guards;
 use super::hosts::Login;
+use super::look::Looking;
 use super::providers::Providers;
 use super::secrets::Identities;
 use crate::{Access, Actor, Place, Project, ProjectError, limits};
@@ -99,8 +100,27 @@ impl Site {
         self.providers.get_or_try_init(load).await
     }
 
-    /// What looking may run here, for the user of the operating system.
-    pub(super) fn guards(&self) -> Guards {
+    /// Looks at things here. Probes are not made: what they reach is asked when they are performed.
+    pub(super) fn looking<'a>(
+        &'a self,
+        providers: &'a Providers,
+        secrets: &'a dyn Secrets,
+        seals: Seals<'a>,
+    ) -> Looking<'a> {
+        Looking {
+            providers,
+            fleet: &self.fleet,
+            secrets,
+            files: &self.files,
+            probes: &provider::Nothing,
+            seals,
+            guards: self.guards(),
+            revealed: Mutex::default(),
+        }
+    }
+
+    /// What looking may run, for the user of the operating system.
+    fn guards(&self) -> Guards {
         let parts = &self.parts;
         let actor = parts.access.actor(&parts.place.environment, &parts.login.user, None);
         let actor = actor.unwrap_or_else(|_| Actor { principal: Principal::system(), via: None });

@@ -1,6 +1,6 @@
 //! The way back from a run that applied a plan: what it did is read from its records, and taken back by another plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::limits::READ_MAX;
 use journal::events::{Definition, StepEvent};
@@ -115,7 +115,7 @@ struct Did {
 fn did(journal: &dyn Journal, run: RunId) -> Result<Did, JournalError> {
     let stream = run.to_string();
     let (mut did, mut sequence) = (Did { steps: BTreeMap::new(), last: 0 }, 0);
-    let mut begun: BTreeMap<StepId, u32> = BTreeMap::new();
+    let mut again = BTreeSet::new();
     loop {
         let records = journal.read_stream(&stream, sequence, READ_MAX)?;
         let Some(last) = records.last() else { return Ok(did) };
@@ -123,20 +123,18 @@ fn did(journal: &dyn Journal, run: RunId) -> Result<Did, JournalError> {
         for record in &records {
             match &record.event {
                 Event::Step(StepEvent::Scheduled(step)) if is_change(&step.action.kind) => {
+                    if did.steps.contains_key(&step.step) {
+                        again.insert(step.step.clone());
+                    }
                     did.steps.entry(step.step.clone()).or_default();
-                    *begun.entry(step.step.clone()).or_insert(0) += 1;
                 }
                 Event::Step(StepEvent::Completed(result)) => {
                     if let Some(known) = did.steps.get_mut(&result.step) {
                         let changed = result.output.get("changed").and_then(Value::as_bool).unwrap_or(true);
                         // done again after a retry: it is this run's change all the same; and what an attempt before it did
                         // that nobody heard of is found in place by the next one
-                        let again = begun.get(&result.step).is_some_and(|times| *times > 1);
-                        *known = if !changed && again && *known != Some(true) {
-                            None
-                        } else {
-                            Some(changed || *known == Some(true))
-                        };
+                        let changed = changed || *known == Some(true);
+                        *known = (changed || !again.contains(&result.step)).then_some(changed);
                     }
                 }
                 _ => {}
@@ -148,10 +146,8 @@ fn did(journal: &dyn Journal, run: RunId) -> Result<Did, JournalError> {
 /// The plan that a run applies, from the journal alone.
 fn plan_of(journal: &dyn Journal, digest: Digest) -> Result<Plan, ProjectError> {
     let unreadable = |error: JournalError| ProjectError::Journal(Box::new(error));
-    let stream = format!("definition/{digest}");
-    let records = journal.read_stream(&stream, 0, Definition::RECORDS_MAX).map_err(unreadable)?;
     // what is not whole is no plan file, either
-    let text = Definition::text_of(records.iter().map(|record| &record.event)).unwrap_or_default();
+    let text = Definition::read(journal, &digest).map_err(unreadable)?.unwrap_or_default();
     Plan::from_file(text.as_bytes()).map_err(|error| {
         let source = std::io::Error::other(error.to_string());
         ProjectError::Unreadable { what: format!("{digest} of the journal"), source }
