@@ -51,6 +51,27 @@ macro_rules! words {
     };
 }
 pub(crate) use words;
+
+/// Serialises types with [`words`] as their words.
+macro_rules! serde_as_word {
+    ($($name:ident),*) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::from_word(&word).ok_or_else(|| {
+                    let words = Self::WORDS.join(", ");
+                    serde::de::Error::custom(format!("`{word}` is none of {words}"))
+                })
+            }
+        }
+    )*};
+}
+pub(crate) use serde_as_word;
 words!(EffectClass { Read = "read", Idempotent = "idempotent", Verifiable = "verifiable", Once = "once" });
 words!(Reversibility { NoChange = "no-change", Reversible = "reversible", Irreversible = "irreversible" });
 

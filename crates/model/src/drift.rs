@@ -42,23 +42,7 @@ crate::action::words!(DriftClass {
     Unreadable = "unreadable",
 });
 
-macro_rules! serde_as_word {
-    ($($name:ident),*) => {$(
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                Self::from_word(&word)
-                    .ok_or_else(|| serde::de::Error::custom(format!("`{word}` is not a word for it")))
-            }
-        }
-    )*};
-}
-serde_as_word!(OnDrift, DriftClass);
+crate::action::serde_as_word!(OnDrift, DriftClass);
 
 #[cfg(test)]
 mod tests {

@@ -120,6 +120,10 @@ ids! {
     CheckpointId = "ckp";
     /// One event on an environment's bus.
     EventId = "evt";
+    /// One token a program signs in with: its name, never its secret.
+    TokenId = "tok";
+    /// One stay of a person who signed in with a browser.
+    SessionId = "ses";
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::{ApprovalId, CheckpointId, Digest, Environment, Principal, Role, RunId, StepId};
+use crate::{
+    ApprovalId, CheckpointId, Digest, Environment, Principal, Role, RunId, SessionId, StepId, TokenId,
+};
 
 macro_rules! texts {
     ($($name:ident, $pattern:literal, $description:literal;)*) => {$(
@@ -28,6 +30,8 @@ texts! {
     RunId, "^run_[0-9a-hjkmnp-tv-z]{26}$", "a run";
     ApprovalId, "^apr_[0-9a-hjkmnp-tv-z]{26}$", "an approval";
     CheckpointId, "^ckp_[0-9a-hjkmnp-tv-z]{26}$", "a checkpoint";
+    TokenId, "^tok_[0-9a-hjkmnp-tv-z]{26}$", "a token's name, never its secret";
+    SessionId, "^ses_[0-9a-hjkmnp-tv-z]{26}$", "a session";
     Digest, "^sha256:[0-9a-f]{64}$", "a SHA-256 digest";
     Principal, "^[a-z]+:[A-Za-z0-9._@+-]+$", "who acts";
     Role, "^[A-Za-z0-9._@+-]+$", "what a principal may decide";
@@ -54,6 +58,7 @@ macro_rules! words {
 }
 
 words! {
+    Permission, "what somebody may do in an environment": "read", "operate", "approve", "administer";
     OnDrift, "what is done about drift": "report", "propose", "repair";
     DriftClass, "in which way a resource is not as it was applied": "changed", "missing", "conflict", "unreadable";
 }

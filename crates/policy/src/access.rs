@@ -3,24 +3,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Diagnostic, Environment, Location, Principal, Role};
+use model::{Diagnostic, Environment, Location, Permission, Principal, Role};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::approval::Approver;
 use crate::limits;
+use crate::permission::{Forbidden, Gifts, Table};
 use crate::source::{At, Source, bad_policy, read_yaml, start};
 
 /// Every user of the operating system, where a user's name is expected.
 const EVERYBODY: &str = "*";
 
-/// A project's access list. Principals are written whole (`user:maria`, `token:ci`); a bare name is a user.
+/// What a member that is a group of the identity provider begins with.
+const GROUP: &str = "group:";
+
+/// A project's access list. Principals are written whole (`user:maria`, `token:ci`); a bare name is a user. A role's members may
+/// be groups of the identity provider as well (`group:sre`).
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "Access")]
 pub(crate) struct AccessFile {
     /// Members of each role. A role without members is nobody.
     roles: BTreeMap<String, Vec<At<String>>>,
+    /// What each role lets its holders do by way of a server. When left out: `viewer` reads, `operator` reads and operates,
+    /// `approver` reads and approves, `admin` does everything, everywhere.
+    permissions: Option<BTreeMap<String, Gifts>>,
     /// Members of each tenant. A principal belongs to one tenant at most.
     tenants: BTreeMap<String, Vec<At<String>>>,
     /// By environment, then by user of the operating system (`*` is every user): whom they may act as, besides
@@ -58,6 +66,8 @@ pub enum Persons {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     roles: BTreeMap<Principal, Vec<Role>>,
+    groups: BTreeMap<String, Vec<Role>>,
+    table: Table,
     tenants: BTreeMap<Principal, String>,
     act_as: BTreeMap<(String, String), BTreeSet<Principal>>,
     persons: BTreeMap<String, Persons>,
@@ -98,6 +108,7 @@ impl Access {
         let mut access = Self::default();
         for (field, count) in [
             ("roles", file.roles.len()),
+            ("permissions", file.permissions.as_ref().map_or(0, BTreeMap::len)),
             ("tenants", file.tenants.len()),
             ("actAs", file.act_as.values().map(BTreeMap::len).sum()),
         ] {
@@ -107,16 +118,18 @@ impl Access {
             }
         }
         for (name, members) in &file.roles {
-            let role = name.parse::<Role>().map_err(|error| error.to_string());
-            for principal in read_members(source, "roles", name, role.as_ref().err(), members, &mut out) {
-                access.roles.entry(principal).or_default().extend(role.clone().ok());
-            }
+            access.add_role(source, name, members, &mut out);
+        }
+        if let Some(permissions) = file.permissions {
+            let roles = file.roles.keys().map(|role| role.to_ascii_lowercase()).collect();
+            access.table = Table::read(source, permissions, &roles, &mut out);
         }
         for (tenant, members) in &file.tenants {
             let plain = tenant
                 .parse::<Role>()
                 .map_err(|_| format!("`{tenant}` is not the name of a tenant (letters, digits and ._@+-)"));
-            for principal in read_members(source, "tenants", tenant, plain.err().as_ref(), members, &mut out)
+            let members: Vec<_> = members.iter().enumerate().collect();
+            for principal in read_members(source, "tenants", tenant, plain.err().as_ref(), &members, &mut out)
             {
                 if let Some(other) = access.tenants.insert(principal.clone(), tenant.clone()) {
                     let message = format!("{principal} belongs to tenant {other} already");
@@ -131,7 +144,8 @@ impl Access {
                 let bad =
                     Principal::user(user).err().filter(|_| user != EVERYBODY).map(|error| error.to_string());
                 let field = format!("actAs/{environment}");
-                let principals = read_members(source, &field, user, bad.as_ref(), members, &mut out);
+                let members: Vec<_> = members.iter().enumerate().collect();
+                let principals = read_members(source, &field, user, bad.as_ref(), &members, &mut out);
                 access.act_as.entry((environment.clone(), user.clone())).or_default().extend(principals);
             }
         }
@@ -141,6 +155,86 @@ impl Access {
         access.persons = file.persons;
         let refused = !out.is_empty();
         ((!refused).then_some(access), out)
+    }
+
+    fn add_role(&mut self, source: &Source, name: &str, members: &[At<String>], out: &mut Vec<Diagnostic>) {
+        let role = name.parse::<Role>().map_err(|error| error.to_string());
+        let (groups, principals): (Vec<_>, Vec<_>) =
+            members.iter().enumerate().partition(|(_, member)| member.starts_with(GROUP));
+        for (index, member) in groups {
+            let group = &member[GROUP.len()..];
+            if group.is_empty() || group.len() > limits::NAME_BYTES || group.chars().any(char::is_control) {
+                let path = format!("/roles/{}/{index}", name.replace('~', "~0").replace('/', "~1"));
+                let message =
+                    format!("roles.{name}[{index}]: a group's name has 1 to {} bytes", limits::NAME_BYTES);
+                out.push(bad_policy(message, member.location(&source.name, path)));
+            }
+            self.groups.entry(group.to_owned()).or_default().extend(role.clone().ok());
+        }
+        for principal in read_members(source, "roles", name, role.as_ref().err(), &principals, out) {
+            self.roles.entry(principal).or_default().extend(role.clone().ok());
+        }
+    }
+
+    /// The roles of a principal who belongs to groups of the identity provider: their own and those of the groups, each once.
+    pub fn roles_with(&self, principal: &Principal, groups: &[String]) -> Vec<Role> {
+        let mut roles = self.roles_of(principal).to_vec();
+        for role in groups.iter().filter_map(|group| self.groups.get(group)).flatten() {
+            if !roles.contains(role) {
+                roles.push(role.clone());
+            }
+        }
+        roles
+    }
+
+    /// What a principal may do in an environment. Nothing for somebody who holds no role that gives anything.
+    pub fn permissions(
+        &self,
+        principal: &Principal,
+        groups: &[String],
+        environment: &Environment,
+    ) -> BTreeSet<Permission> {
+        let held = self.roles_with(principal, groups);
+        let given = |permission: &Permission| self.table.gives(&held, environment, *permission);
+        Permission::ALL.iter().copied().filter(given).collect()
+    }
+
+    /// Whether a principal may do something in an environment. Whoever may do anything there may read.
+    ///
+    /// # Errors
+    /// They hold no role that gives it: what is not given is forbidden.
+    pub fn permits(
+        &self,
+        principal: &Principal,
+        groups: &[String],
+        environment: &Environment,
+        permission: Permission,
+    ) -> Result<(), Forbidden> {
+        let held = self.roles_with(principal, groups);
+        if self.table.gives(&held, environment, permission) {
+            return Ok(());
+        }
+        Err(Forbidden {
+            visible: self.table.gives(&held, environment, Permission::Read),
+            ..self.forbidden(environment, permission)
+        })
+    }
+
+    /// That something is not permitted, to somebody of whom nothing else is said.
+    pub fn forbidden(&self, environment: &Environment, permission: Permission) -> Forbidden {
+        let deciders: Vec<Role> = self
+            .table
+            .giving(environment, Permission::Administer)
+            .filter_map(|role| role.parse().ok())
+            .collect();
+        let ask = self.holders(&deciders).into_iter().take(limits::NAMED_PEOPLE).cloned().collect();
+        Forbidden {
+            environment: environment.clone(),
+            permission,
+            visible: false,
+            roles: self.table.giving(environment, permission).map(str::to_owned).collect(),
+            ask,
+        }
     }
 
     /// The roles of a principal. None for somebody who is not listed.
@@ -211,7 +305,7 @@ fn read_members(
     field: &str,
     name: &str,
     bad_name: Option<&String>,
-    members: &[At<String>],
+    members: &[(usize, &At<String>)],
     out: &mut Vec<Diagnostic>,
 ) -> Vec<Principal> {
     let path = format!("/{field}/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -223,13 +317,13 @@ fn read_members(
         out.push(bad_policy(message, Location { path: path.clone(), ..start(source) }));
     }
     let mut principals = Vec::new();
-    for (index, member) in members.iter().enumerate() {
+    for (index, member) in members {
         let location = member.location(&source.name, format!("{path}/{index}"));
         let read = if member.contains(':') { member.parse() } else { Principal::user(member) };
         match read {
             // the system and a run decide by rules, never as a person would
             Ok(principal) if matches!(principal.kind(), "system" | "workflow") => {
-                let message = format!("{field}.{name}[{index}]: `{}` cannot be listed", **member);
+                let message = format!("{field}.{name}[{index}]: `{}` cannot be listed", ***member);
                 out.push(bad_policy(message, location));
             }
             Ok(principal) => principals.push(principal),

@@ -44,3 +44,5 @@ pub const MESSAGE_BYTES: usize = 1_000;
 pub const TESTS: usize = 10_000;
 /// Longest reason an approver may give, in bytes.
 pub const REASON_BYTES: usize = 4_096;
+/// Most people a refusal names as those to ask.
+pub const NAMED_PEOPLE: usize = 3;

@@ -1,9 +1,11 @@
 //! `access.yaml` as the project uses it: policy's list ([`policy::Access`]), asked by those who run and decide.
 
+use std::collections::BTreeSet;
+
 use engine::approvals::Persons;
 use engine::judge::Roles;
-use model::{Environment, Principal, Role};
-use policy::{ActAsError, Source};
+use model::{Environment, Permission, Principal, Role};
+use policy::{ActAsError, Forbidden, Source};
 
 use crate::ProjectError;
 use crate::layout::ACCESS;
@@ -72,6 +74,40 @@ impl Access {
     pub fn holders(&self, roles: &[Role]) -> Vec<Principal> {
         self.0.holders(roles).into_iter().cloned().collect()
     }
+
+    /// The roles of a principal who belongs to groups of the identity provider.
+    pub fn roles_with(&self, principal: &Principal, groups: &[String]) -> Vec<Role> {
+        self.0.roles_with(principal, groups)
+    }
+
+    /// What a principal may do in an environment by way of a server.
+    pub fn permissions(
+        &self,
+        principal: &Principal,
+        groups: &[String],
+        environment: &Environment,
+    ) -> BTreeSet<Permission> {
+        self.0.permissions(principal, groups, environment)
+    }
+
+    /// Whether a principal may do something in an environment by way of a server.
+    ///
+    /// # Errors
+    /// They hold no role that gives it.
+    pub fn permits(
+        &self,
+        principal: &Principal,
+        groups: &[String],
+        environment: &Environment,
+        permission: Permission,
+    ) -> Result<(), Forbidden> {
+        self.0.permits(principal, groups, environment, permission)
+    }
+
+    /// That something is not permitted, to somebody of whom nothing else is said.
+    pub fn forbidden(&self, environment: &Environment, permission: Permission) -> Forbidden {
+        self.0.forbidden(environment, permission)
+    }
 }
 
 impl Roles for Access {
@@ -121,6 +157,20 @@ mod tests {
         let itself = access.actor(&environment("prod"), "ann", Some("ann")).unwrap();
         assert_eq!(itself.via, None);
         assert!(Access::nobody().actor(&environment("dev"), "jo", Some("root")).is_err());
+    }
+
+    #[test]
+    fn groups_give_roles_and_roles_give_permissions() {
+        let access = Access::parse("roles: {operator: ['group:sre'], viewer: [maria]}").unwrap();
+        let (maria, prod) = (Principal::user("maria").unwrap(), environment("prod"));
+        let sre = ["sre".to_owned()];
+        assert_eq!(access.roles_with(&maria, &sre).len(), 2);
+        assert!(access.permits(&maria, &sre, &prod, Permission::Operate).is_ok());
+        let refused = access.permits(&maria, &[], &prod, Permission::Operate).unwrap_err();
+        assert!(refused.visible);
+        assert!(!access.forbidden(&prod, Permission::Operate).visible);
+        assert_eq!(access.permissions(&maria, &[], &prod).len(), 1);
+        assert!(Access::nobody().permissions(&maria, &sre, &prod).is_empty());
     }
 
     #[test]

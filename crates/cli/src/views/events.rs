@@ -1,8 +1,8 @@
 //! Records of the journal, one line each, in words.
 
 use journal::events::{
-    ApprovalEvent, BusEvent, DriftEvent, DriftOutcome, EnvironmentEvent, ListenEvent, QuotaEvent, RunEvent,
-    StepEvent, SubmissionEvent, TimerEvent,
+    ApprovalEvent, BusEvent, DriftEvent, DriftOutcome, EnvironmentEvent, IdentityEvent, ListenEvent,
+    LoginMeans, QuotaEvent, RunEvent, StepEvent, SubmissionEvent, TimerEvent,
 };
 use journal::{Event, Record};
 use model::Timestamp;
@@ -186,6 +186,7 @@ pub fn words(event: &Event) -> String {
         }
         Event::Bus(BusEvent::Published(published)) => published.event.kind.clone(),
         Event::Environment(event) => environment(event),
+        Event::Identity(event) => identity(event),
     }
 }
 
@@ -264,6 +265,42 @@ fn environment(event: &EnvironmentEvent) -> String {
         EnvironmentEvent::KeyRetired(key) => key.verifier.clone(),
         EnvironmentEvent::CheckpointSigned(signed) => {
             format!("{} records, {}", signed.size, signed.checkpoint)
+        }
+    }
+}
+
+fn identity(event: &IdentityEvent) -> String {
+    let because = |reason: &Option<String>| list(reason.as_slice());
+    match event {
+        IdentityEvent::AccountAdded(added) => added.account.to_string(),
+        IdentityEvent::AccountBound(bound) => format!("{} at {}", bound.account, bound.federated.issuer),
+        IdentityEvent::AccountDisabled(changed)
+        | IdentityEvent::AccountEnabled(changed)
+        | IdentityEvent::AdministratorGiven(changed)
+        | IdentityEvent::AdministratorTaken(changed) => {
+            format!("{}{}", changed.account, because(&changed.reason))
+        }
+        IdentityEvent::TokenIssued(token) => {
+            format!("{} for {} until {}", token.name, token.account, rfc3339(token.expires))
+        }
+        IdentityEvent::TokenRevoked(token) => format!("{}{}", token.token, because(&token.reason)),
+        IdentityEvent::LinkIssued(link) => {
+            let whose = link.account.as_ref().map_or("the first administrator", |account| account.as_str());
+            format!("for {whose} until {}", rfc3339(link.expires))
+        }
+        IdentityEvent::LinkUsed(link) => link.digest.short(),
+        IdentityEvent::SessionOpened(session) => {
+            let means = match &session.means {
+                LoginMeans::Link { .. } => "a link",
+                LoginMeans::Token { .. } => "a token",
+                LoginMeans::Oidc(federated) => &federated.issuer,
+            };
+            format!("{} by {means}", session.account)
+        }
+        IdentityEvent::SessionClosed(session) => session.session.to_string(),
+        IdentityEvent::LoginRefused(refused) => {
+            let from = refused.from.as_ref().map_or_else(String::new, |from| format!(" from {from}"));
+            format!("{}{from}", refused.why)
         }
     }
 }

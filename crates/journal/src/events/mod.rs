@@ -14,11 +14,13 @@
 //! | `schedule/NAMESPACE/NAME` | [`ScheduleEvent`] |
 //! | `bus` | [`BusEvent`] |
 //! | `environment` | [`EnvironmentEvent`] |
+//! | `account/PRINCIPAL`, `administrators`, `token/ID`, `link/DIGEST`, `session/ID`, `logins` | [`IdentityEvent`] |
 
 mod approval;
 mod definition;
 mod drift;
 mod environment;
+mod identity;
 mod run;
 mod step;
 
@@ -31,6 +33,10 @@ pub use drift::{
 pub use environment::{
     Anchored, BusEvent, CheckpointSigned, Claim, EnvironmentEvent, Firing, Initialised, KeyAdded, KeyRetired,
     Published, QuotaEvent, QuotaUse, ScheduleEvent, SubmissionEvent,
+};
+pub use identity::{
+    AccountAdded, AccountBound, AccountChanged, Federated, IdentityEvent, LinkIssued, LinkUsed, LoginMeans,
+    LoginRefused, ScopeRecord, SessionClosed, SessionEnd, SessionOpened, TokenIssued, TokenRevoked,
 };
 pub use run::{
     Ended, EndedBadly, MatchedRecord, Nothing, Owner, Parent, ProgramRecord, Reason, RetryFrom, RunEvent,
@@ -178,4 +184,6 @@ objects! {
     Bus(BusEvent),
     /// About the environment.
     Environment(EnvironmentEvent),
+    /// About who signs in to a server.
+    Identity(IdentityEvent),
 }

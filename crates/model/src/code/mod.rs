@@ -3,7 +3,7 @@
 //!
 //! Codes are grouped by area, one file each: E00 general, E01 journal and store, E02 policy and approvals,
 //! E03 workflow documents, E04 runs, E05 sandbox, E06 calls and the host, E07 CUE,
-//! E08 plans, E09 targets, E10 configurations, E11 providers. A code is never reused.
+//! E08 plans, E09 targets, E10 configurations, E11 providers, E12 the server. A code is never reused.
 
 use std::fmt;
 
@@ -89,6 +89,7 @@ pub mod provider;
 pub mod remote;
 pub mod run;
 pub mod sandbox;
+pub mod server;
 pub mod workflow;
 
 /// Every code there is.
@@ -106,6 +107,7 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
         remote::ALL,
         config::ALL,
         provider::ALL,
+        server::ALL,
     ]
     .into_iter()
     .flatten()

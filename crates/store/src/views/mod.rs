@@ -141,7 +141,8 @@ impl Views {
             | Event::Schedule(_)
             | Event::Drift(_)
             | Event::Definition(_)
-            | Event::Bus(_) => Ok(()),
+            | Event::Bus(_)
+            | Event::Identity(_) => Ok(()),
         }
     }
 

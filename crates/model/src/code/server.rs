@@ -1,0 +1,20 @@
+//! E12: the server and who may use it.
+
+codes! {
+    BAD_CONFIG = "E1201", Usage, "the server's configuration is wrong";
+    NOT_SIGNED_IN = "E1202", Failed, "you are not signed in";
+    FORBIDDEN = "E1203", Denied, "you may not do this here";
+    TOO_MANY_LOGINS = "E1204", Failed, "too many failed attempts to sign in";
+    LINK_SPENT = "E1205", Failed, "the link is used, has run out or was never made";
+    FORGED = "E1206", Failed, "the request did not come from a page of this server";
+    BAD_ACCOUNT = "E1207", Usage, "no account can have this name";
+    ACCOUNT_EXISTS = "E1208", Failed, "there is an account of that name already";
+    LAST_ADMINISTRATOR = "E1209", Failed, "the last administrator has to stay one";
+    TOO_WIDE = "E1210", Failed, "a token cannot be for more than its maker may do";
+    PROVIDER_FAILED = "E1211", Failed, "the identity provider did not answer as it should";
+    PROVIDER_REFUSED = "E1212", Failed, "what the identity provider said is not accepted";
+    WRONG_PERSON = "E1213", Failed, "the account is somebody else's";
+    IDENTITY_LIMIT = "E1214", Failed, "there are as many of these as there may be";
+    BAD_TOKEN_REQUEST = "E1215", Usage, "no such token can be made";
+    DISABLED = "E1216", Failed, "the account is disabled";
+}
