@@ -1,0 +1,96 @@
+//! Projects and environments.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Approval, Run};
+
+/// A project that the caller may see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// Environments that the caller may see.
+    pub environments: Vec<EnvironmentName>,
+}
+
+/// An environment in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentName {
+    /// Its name.
+    pub name: String,
+    /// Whether a mistake here is felt by customers: `production` of `aedile.yaml`, or a name that says so.
+    pub production: bool,
+    /// What the caller may do: `read`, `operate`, `approve`, `administer`.
+    pub may: Vec<String>,
+}
+
+/// Projects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Projects {
+    /// The projects, by name.
+    pub items: Vec<Project>,
+}
+
+/// An environment at a glance: is anything broken, does anything wait, what changed?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The project.
+    pub project: String,
+    /// The environment.
+    pub environment: String,
+    /// The journal.
+    pub journal: JournalStatus,
+    /// How many runs have each status; statuses without a run are left out.
+    pub runs: std::collections::BTreeMap<String, u64>,
+    /// How many timers have not fired.
+    pub timers: u64,
+    /// How many approvals wait.
+    pub approvals_waiting: u64,
+    /// Some of them, newest first.
+    pub approvals: Vec<Approval>,
+    /// Some runs under way, newest first.
+    pub open: Vec<Run>,
+    /// Runs that failed last.
+    pub failed: Vec<Run>,
+    /// Resources that are not as they were applied.
+    pub drifted: Vec<String>,
+    /// Resources that somebody fights over.
+    pub fights: Vec<String>,
+}
+
+/// Where a journal stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalStatus {
+    /// Position of the last record.
+    pub position: u64,
+    /// Its digest.
+    pub digest: String,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// How many records signed checkpoints cover.
+    pub checkpointed_to: Option<u64>,
+}
+
+/// What the server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// Version of the program.
+    pub version: String,
+    /// Version of this interface.
+    pub api: String,
+}
+
+/// Whether the server lives, and can work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `ok`, or what keeps it from working, in one word.
+    pub status: String,
+}
