@@ -85,6 +85,7 @@ pub struct Powers {
     /// Whether they may grant and deny.
     pub decide: bool,
     /// Whether they may override.
+    #[serde(rename = "override")]
     pub override_: bool,
     /// Whether they may take it back.
     pub withdraw: bool,
@@ -119,7 +120,7 @@ pub struct ApprovalQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Decision {
-    /// Why; kept in the journal. A denial and an override need one.
+    /// Why; kept in the journal. An override and a withdrawal need one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The `binding` that the decider was shown. A decision on anything else is void.

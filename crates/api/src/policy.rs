@@ -22,12 +22,12 @@ pub struct ExplainedDecision {
     pub position: u64,
     /// The run.
     pub run: String,
-    /// The step.
-    pub step: String,
+    /// What was decided on: the run, or a step and what it would do.
+    pub about: String,
     /// The decision as it was recorded.
     pub decision: Value,
-    /// The decision in sentences.
-    pub explanation: Vec<String>,
+    /// The decision in words: `verdict`, `summary`, `decisive` and `others` (rules), `policy`, `input`.
+    pub explanation: Value,
 }
 
 /// A question to a policy: what would it say?
@@ -61,8 +61,10 @@ pub struct PolicySource {
 pub struct Evaluated {
     /// The decision.
     pub decision: Value,
-    /// The decision in sentences.
-    pub explanation: Vec<String>,
+    /// The decision in words: `verdict`, `summary`, `decisive` and `others` (rules), `policy`, `input`.
+    pub explanation: Value,
+    /// What is unusual and changes nothing.
+    pub warnings: Vec<String>,
     /// The request that was asked.
     pub request: Value,
     /// The decision on record, where a recorded one was asked again.

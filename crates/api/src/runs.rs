@@ -90,9 +90,14 @@ pub struct RunLinks {
 pub struct Step {
     /// Its id, a JSON pointer into the definition with counters for loops.
     pub step: String,
-    /// What kind of action; `none` for a step that only waits or asks.
+    /// Its name in the definition.
+    pub name: String,
+    /// What kind of action or task; `none` for a step that only waits or asks.
     pub kind: String,
-    /// `scheduled`, `completed`, `failed`, `asking`, `deferred`, `in_doubt`, `abandoned` or `waiting`.
+    /// What it acts on.
+    pub target: Option<String>,
+    /// `scheduled`, `completed`, `failed`, `asking`, `deferred`, `in_doubt`, `abandoned` or `waiting`; after an approval how that
+    /// ended.
     pub status: String,
     /// How often it was attempted.
     pub attempts: u32,
@@ -108,9 +113,11 @@ pub struct Step {
     pub input: Option<Value>,
     /// Its output.
     pub output: Option<Value>,
-    /// Why it failed, one line.
+    /// Why it failed or is in doubt, one line.
     pub problem: Option<String>,
-    /// Position of the record that scheduled it.
+    /// Which doubt it is in: what an answer names.
+    pub doubt: Option<u64>,
+    /// Position of its first record.
     pub position: u64,
 }
 

@@ -42,17 +42,12 @@ impl<E: Coded + 'static> From<E> for Report {
             }
             source = cause.source();
         }
-        let any: &dyn std::any::Any = &error;
-        let findings = match any.downcast_ref::<project::ProjectError>() {
-            Some(project::ProjectError::Bad { findings }) => findings.clone(),
-            _ => Vec::new(),
-        };
         Self(Box::new(Inner {
             code: error.code(),
             what,
             causes,
             hint: error.hint(),
-            findings,
+            findings: error.findings().to_vec(),
             sources: BTreeMap::new(),
             exit: None,
         }))

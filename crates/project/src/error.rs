@@ -237,4 +237,11 @@ impl Coded for ProjectError {
             _ => None,
         }
     }
+
+    fn findings(&self) -> &[model::Diagnostic] {
+        match self {
+            Self::Bad { findings } => findings,
+            _ => &[],
+        }
+    }
 }

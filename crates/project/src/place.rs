@@ -146,4 +146,11 @@ impl model::Coded for PlaceError {
             Self::Journal(error) => error.hint(),
         }
     }
+
+    fn findings(&self) -> &[model::Diagnostic] {
+        match self {
+            Self::Project(error) => error.findings(),
+            Self::Journal(_) => &[],
+        }
+    }
 }

@@ -454,4 +454,12 @@ impl model::Coded for WorkshopError {
             Self::Engine(error) => error.hint(),
         }
     }
+
+    fn findings(&self) -> &[model::Diagnostic] {
+        match self {
+            Self::Place(error) => error.findings(),
+            Self::Project(error) => error.findings(),
+            Self::Engine(_) => &[],
+        }
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use journal::events::{RunEvent, StepEvent, VerdictRecord};
-use journal::{Event, Journal, Record};
-use model::{Judgement, MatchedRule, RunId, Verdict, code};
+use journal::Journal;
+use model::{RunId, code};
 use policy::{Source, testing};
+use project::decisions::{Found, judgement, verdict_of};
 use serde_json::{Value, json};
 use store::SqliteJournal;
 
@@ -139,7 +139,7 @@ pub(super) fn explain(ui: &mut Ui, here: &Here, args: &ExplainPolicyArgs) -> Ans
     }
     let explained: Vec<_> = found
         .iter()
-        .map(|(position, about, verdict)| (position, about, policy::explain(&judgement(verdict))))
+        .map(|found| (found.position, &found.about, policy::explain(&judgement(&found.verdict))))
         .collect();
     if ui.json {
         let shown: Vec<Value> = explained
@@ -166,8 +166,6 @@ pub(super) fn explain(ui: &mut Ui, here: &Here, args: &ExplainPolicyArgs) -> Ans
     Ok(0)
 }
 
-type Found = (u64, String, VerdictRecord);
-
 fn verdicts(journal: &SqliteJournal, typed: &str) -> Result<Vec<Found>, Report> {
     if let Ok(position) = typed.parse::<u64>() {
         let records = journal.read(position.saturating_sub(1), 1)?;
@@ -185,48 +183,4 @@ fn verdicts(journal: &SqliteJournal, typed: &str) -> Result<Vec<Found>, Report> 
         the_run(journal, typed)?
     };
     Ok(records_of(journal, run)?.iter().filter_map(verdict_of).collect())
-}
-
-fn verdict_of(record: &Record) -> Option<Found> {
-    let (about, verdict) = match &record.event {
-        Event::Run(RunEvent::Judged(verdict)) => ("the run".to_owned(), verdict),
-        Event::Step(StepEvent::Scheduled(scheduled)) => (
-            format!("{}  {} {}", scheduled.name, scheduled.action.kind, scheduled.action.target),
-            &scheduled.verdict,
-        ),
-        Event::Step(StepEvent::Asked(asked)) => (asked.name.clone(), asked.verdict.as_ref()?),
-        Event::Step(StepEvent::Deferred(deferred)) => (deferred.step.to_string(), &deferred.verdict),
-        Event::Step(StepEvent::Failed(fault)) => (fault.name.clone(), fault.verdict.as_ref()?),
-        _ => return None,
-    };
-    Some((record.position, about, verdict.clone()))
-}
-
-/// The judgement that a record keeps. Chains are known by name only, which is all an explanation needs.
-fn judgement(record: &VerdictRecord) -> Judgement {
-    let verdict = match record.verdict.as_str() {
-        "allow" => Verdict::Allow,
-        "require" => Verdict::Require {
-            approvals: record
-                .chains
-                .iter()
-                .map(|name| model::Chain { name: name.clone(), levels: Vec::new() })
-                .collect(),
-        },
-        "defer" => Verdict::Defer {
-            until: record.until.unwrap_or(model::Timestamp::UNIX_EPOCH),
-            reasons: record.reasons.clone(),
-        },
-        _ => Verdict::Deny { reasons: record.reasons.clone() },
-    };
-    let matched = record
-        .matched
-        .iter()
-        .map(|rule| MatchedRule {
-            rule: rule.rule.clone(),
-            said: rule.said.clone(),
-            message: rule.message.clone(),
-        })
-        .collect();
-    Judgement { verdict, matched, policy: record.policy, input: record.input }
 }

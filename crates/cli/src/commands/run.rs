@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::Submission;
-use model::{Diagnostic, Location, RunId, code};
-use project::{Actor, Document, Place, Project, ProjectError, Rules, Workshop};
+use model::{RunId, code};
+use project::{Actor, Document, Place, Project, ProjectError, Rules, Workshop, proposing};
 use serde_json::{Map, Value, json};
 use store::{RunFilter, RunStatus};
 
@@ -121,23 +120,7 @@ pub(super) fn document(file: &Path) -> Result<Value, Report> {
 
 /// Refuses an input that does not match the workflow's schema, before anything is written.
 pub(super) fn check(document: &Document, input: &Value) -> Result<(), Report> {
-    let Err(errors) = document.workflow.check_input(input) else { return Ok(()) };
-    let location = Location { file: "input".to_owned(), ..Location::default() };
-    let findings = errors
-        .into_iter()
-        .map(|error| Diagnostic::error(code::workflow::INPUT_REFUSED, error, location.clone()))
-        .collect();
-    Err(Report::findings("the input does not match the workflow's schema", findings))
-}
-
-/// Refuses a workflow whose secrets are not there.
-pub(super) fn check_secrets(workshop: &Workshop, document: &Document) -> Result<(), Report> {
-    for name in &document.workflow.uses.secrets {
-        if let Err(error) = workshop.secrets.reveal(name) {
-            return Err(Report::new(code::workflow::MISSING_SECRET, error.to_string()));
-        }
-    }
-    Ok(())
+    Ok(proposing::check_input(document, input)?)
 }
 
 /// Submits a run and follows it.
@@ -154,21 +137,14 @@ fn start(
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let workshop = Workshop::open(place, &machine(world))?;
-        check_secrets(&workshop, document)?;
+        workshop.check_secrets(document)?;
         if outside {
             ui.note(format_args!(
                 "{DIM}no project here: keeping the journal in {}, with the default policy{DIM:#}",
                 place.state.root().display()
             ));
         }
-        let submission = Submission {
-            definition: document.definition.clone(),
-            input,
-            requester: actor.principal.clone(),
-            via: actor.via.clone(),
-            idempotency_key: args.idempotency_key.clone(),
-        };
-        let run = workshop.engine.submit(submission).await?;
+        let run = workshop.propose(document, input, actor.clone(), args.idempotency_key.clone()).await?;
         let options = Follow {
             run,
             dialect: document.workflow.dialect,

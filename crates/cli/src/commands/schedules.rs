@@ -17,7 +17,7 @@ use workflow::schedule::Schedule;
 
 use super::here::Here;
 use super::machine;
-use super::run::{Task, check, check_secrets, find, input};
+use super::run::{Task, check, find, input};
 use crate::World;
 use crate::args::{Global, RunArgs};
 use crate::report::{Answer, Report, finding_text};
@@ -44,7 +44,7 @@ pub(super) fn keep(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) 
         let signals = Signals::new()?;
         let workshop = Arc::new(Workshop::open(&place, &machine(world))?);
         for document in &documents {
-            check_secrets(&workshop, document)?;
+            workshop.check_secrets(document)?;
             let name = &document.definition.program.name;
             ui.note(format_args!("keeping {STRONG}{name}{STRONG:#}  {}", when(document)));
         }

@@ -64,6 +64,11 @@ pub trait Coded: std::error::Error {
     fn hint(&self) -> Option<String> {
         None
     }
+
+    /// What is wrong in documents, each at its place, where that is why.
+    fn findings(&self) -> &[crate::Diagnostic] {
+        &[]
+    }
 }
 
 macro_rules! codes {

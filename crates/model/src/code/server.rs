@@ -17,4 +17,14 @@ codes! {
     IDENTITY_LIMIT = "E1214", Failed, "there are as many of these as there may be";
     BAD_TOKEN_REQUEST = "E1215", Usage, "no such token can be made";
     DISABLED = "E1216", Failed, "the account is disabled";
+    BAD_REQUEST = "E1220", Usage, "the request is not well-formed";
+    BUSY = "E1221", Failed, "the server has too much to do";
+    NO_METHOD = "E1222", Usage, "the path knows no such method";
+    NO_VERSION = "E1223", Usage, "the server does not speak that version of the interface";
+    KEY_REUSED = "E1224", Failed, "the idempotency key belongs to another request";
+    CANNOT_SERVE = "E1225", Failed, "the server cannot serve";
+    BAD_CERTIFICATE = "E1226", Usage, "the certificate or its key cannot be used";
+    UNENCRYPTED = "E1227", Usage, "credentials would travel unencrypted";
+    UNREACHABLE = "E1228", Failed, "the server cannot be reached";
+    NOT_A_SERVER = "E1229", Failed, "what answered is not an Aedile server";
 }

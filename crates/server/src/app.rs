@@ -1,0 +1,71 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use engine::ports::Clock;
+use model::Timestamp;
+use tokio::sync::{Semaphore, watch};
+
+use crate::bench::{Bench, Benches};
+use crate::guard::Rates;
+use crate::identity::Identity;
+use crate::limits;
+use crate::metrics::Metrics;
+
+/// Where lines for the people who run the server go: one for each change that is asked for and each failure.
+pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What every handler shares.
+pub struct App {
+    /// The environments.
+    pub benches: Benches,
+    /// Who may sign in.
+    pub identity: Identity,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether what is sent is encrypted, here or by what stands in front.
+    pub secure: bool,
+    pub(crate) metrics: Metrics,
+    pub(crate) rates: Rates,
+    pub(crate) at_a_time: Semaphore,
+    pub(crate) log: Log,
+    /// Whether the server stops: streams end then.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// Puts it together.
+    pub(crate) fn new(
+        (benches, identity): (Benches, Identity),
+        (clock, log): (Arc<dyn Clock>, Log),
+        secure: bool,
+        per_second: u32,
+    ) -> Self {
+        Self {
+            benches,
+            identity,
+            clock,
+            secure,
+            metrics: Metrics::default(),
+            rates: Rates::new(per_second),
+            at_a_time: Semaphore::new(limits::REQUESTS_MAX),
+            log,
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    /// An environment by its names, for whoever may know of it: see [`crate::at::At`].
+    pub(crate) fn bench(&self, project: &str, environment: &str) -> Option<&Arc<Bench>> {
+        self.benches.get(project)?.get(environment)
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Every environment.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Bench>> {
+        self.benches.values().flat_map(std::collections::BTreeMap::values)
+    }
+}

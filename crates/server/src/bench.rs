@@ -1,0 +1,91 @@
+//! Environments at work, each with its engine and what happens in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Environment, Permission};
+use project::{Access, Machine, Place, Project, Workshop};
+
+use crate::feed::Feed;
+use crate::identity::{Caller, IdentityError};
+use crate::{ServerError, limits};
+
+/// One environment of a project at work.
+pub struct Bench {
+    /// The project's name.
+    pub project: String,
+    /// Where it is.
+    pub place: Place,
+    /// Its engine, journal and rules.
+    pub workshop: Workshop,
+    /// What happens, for whoever listens.
+    pub feed: Feed,
+    /// The machine, to sign and to tell the time with.
+    pub machine: Machine,
+}
+
+impl Bench {
+    /// Opens an environment and starts its engine. Must be called within a tokio runtime.
+    fn open(project: &Project, environment: &str, machine: &Machine) -> Result<Self, ServerError> {
+        let place = Place::in_project(project.clone(), Some(environment))?;
+        let workshop = Workshop::open(&place, machine)?;
+        let feed = Feed::start(Arc::clone(&workshop.journal))?;
+        let project = project.manifest.name.clone();
+        Ok(Self { project, place, workshop, feed, machine: machine.clone() })
+    }
+
+    /// Its name.
+    pub fn environment(&self) -> &Environment {
+        &self.place.environment
+    }
+
+    /// Who may do what here.
+    pub fn access(&self) -> &Access {
+        &self.workshop.rules.access
+    }
+
+    /// Whether somebody may do something here.
+    ///
+    /// # Errors
+    /// They may not: no role of theirs gives it, or what they came with is limited to less.
+    pub fn may(&self, caller: &Caller, permission: Permission) -> Result<(), IdentityError> {
+        caller.may(self.access(), &self.project, self.environment(), permission)
+    }
+
+    /// Path of its part of the interface.
+    pub fn path(&self) -> String {
+        format!("/api/v1/projects/{}/environments/{}", self.project, self.environment())
+    }
+
+    /// Whether a mistake here is felt outside: by its name, as people use names.
+    pub fn is_production(&self) -> bool {
+        let name = self.environment().as_str().to_ascii_lowercase();
+        ["prod", "production", "live"]
+            .iter()
+            .any(|word| name.split(['-', '_', '.']).any(|part| part == *word))
+    }
+}
+
+/// Every environment that the server serves: by project, then by name.
+pub type Benches = BTreeMap<String, BTreeMap<String, Arc<Bench>>>;
+
+/// Opens every environment of the projects.
+pub fn open(projects: &[Project], machine: &Machine) -> Result<Benches, ServerError> {
+    if projects.len() > limits::PROJECTS_MAX {
+        let count = projects.len();
+        return Err(ServerError::TooManyProjects { count });
+    }
+    let mut benches = Benches::new();
+    for project in projects {
+        let manifest = &project.manifest;
+        let mut environments = BTreeMap::new();
+        for name in manifest.environment_names() {
+            let bench = Bench::open(project, &name, machine)?;
+            environments.insert(name, Arc::new(bench));
+        }
+        if benches.insert(manifest.name.clone(), environments).is_some() {
+            return Err(ServerError::SameName { name: manifest.name.clone() });
+        }
+    }
+    Ok(benches)
+}

@@ -1,0 +1,244 @@
+//! Approvals: listed, shown, decided.
+
+use axum::extract::Path;
+use engine::EngineError;
+use engine::approvals::{self, Loaded};
+use journal::events::ApprovalEvent;
+use journal::{Event, Journal};
+use model::{ApprovalId, code};
+use policy::{Approver, Choice};
+use store::{ApprovalFilter, ApprovalRow, ApprovalStatus};
+
+use super::{InEnvironment, Refusals, cursor, page_size, words};
+use crate::at::{Approve, At, Operate, Read};
+use crate::bench::Bench;
+use crate::body::{Json, Query};
+use crate::identity::Caller;
+use crate::problem::Answer;
+use crate::{Problem, limits, view};
+
+type ApprovalPath = Path<(String, String, String)>;
+
+/// List approvals, newest first
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/approvals", tag = "approvals",
+    operation_id = "listApprovals", params(InEnvironment, api::ApprovalQuery),
+    responses((status = 200, body = api::Page<api::Approval>), Refusals))]
+pub(crate) async fn list(
+    at: At<Read>,
+    Query(query): Query<api::ApprovalQuery>,
+) -> Answer<Json<api::Page<api::Approval>>> {
+    page(&at.bench, &query).map(Json)
+}
+
+/// One page of approvals.
+pub(crate) fn page(bench: &Bench, query: &api::ApprovalQuery) -> Answer<api::Page<api::Approval>> {
+    let journal = &bench.workshop.journal;
+    let limit = page_size(query.limit, limits::PAGE_DEFAULT)?;
+    let position = journal.head()?.position;
+    if let Some(id) = &query.id {
+        let mut items = Vec::new();
+        for approval in journal.find_approvals(id, limit.min(limits::FOUND_MAX))? {
+            let row = journal.approval(approval)?;
+            items.extend(row.as_ref().map(|row| view::approval(row, bench.access())));
+        }
+        return Ok(api::Page { items, next: None, position });
+    }
+    let known = ApprovalStatus::ALL.map(|status| (status.as_str(), status));
+    let run = query
+        .run
+        .as_deref()
+        .map(|run| run.parse().map_err(|error: model::id::IdError| Problem::bad(format!("run: {error}"))));
+    let filter = ApprovalFilter {
+        status: words("status", query.status.as_deref(), &known)?,
+        run: run.transpose()?,
+        before: cursor(query.cursor.as_deref())?,
+    };
+    let page = journal.approvals(&filter, limit)?;
+    Ok(api::Page {
+        items: page.items.iter().map(|row| view::approval(row, bench.access())).collect(),
+        next: page.next.map(|next| next.to_string()),
+        position,
+    })
+}
+
+/// An approval by its whole id.
+pub(crate) fn row(bench: &Bench, id: &str) -> Answer<ApprovalRow> {
+    let unknown =
+        || Problem::not_found(format!("there is no approval {id}")).with_hint("aedile approvals list --all");
+    let approval: ApprovalId = id.parse().map_err(|_| unknown())?;
+    bench.workshop.journal.approval(approval)?.ok_or_else(unknown)
+}
+
+/// Show an approval, what exactly is asked, and what the caller may do about it
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/approvals/{approval}", tag = "approvals",
+    operation_id = "showApproval",
+    params(InEnvironment, ("approval" = String, Path, description = "Id of the approval")),
+    responses((status = 200, body = api::ApprovalDetail), Refusals))]
+pub(crate) async fn show(
+    at: At<Read>,
+    Path((_, _, approval)): ApprovalPath,
+) -> Answer<Json<api::ApprovalDetail>> {
+    let row = row(&at.bench, &approval)?;
+    detail(&at.bench, &at.caller, &row).map(Json)
+}
+
+/// Everything about one approval.
+pub(crate) fn detail(bench: &Bench, caller: &Caller, row: &ApprovalRow) -> Answer<api::ApprovalDetail> {
+    let journal = bench.workshop.journal.as_ref();
+    let first = journal.read_stream(&row.approval.to_string(), 0, 1)?;
+    let asked = first.into_iter().find_map(|record| match record.event {
+        Event::Approval(ApprovalEvent::Requested(asked)) => serde_json::to_value(asked).ok(),
+        _ => None,
+    });
+    let persons = bench.access().persons(bench.environment());
+    let loaded = approvals::load(journal, row.approval, persons)?
+        .ok_or_else(|| Problem::internal(format!("{} is in a view and not in the journal", row.approval)))?;
+    Ok(api::ApprovalDetail {
+        approval: view::approval(row, bench.access()),
+        asked: asked.unwrap_or_default(),
+        you: powers(bench, caller, &loaded),
+    })
+}
+
+/// Who decides, with the roles they hold here.
+fn approver(bench: &Bench, caller: &Caller) -> Approver {
+    let roles = bench.access().roles_with(&caller.principal, &caller.groups);
+    Approver { principal: caller.principal.clone(), via: caller.via.clone(), roles }
+}
+
+/// What somebody may do: asked of the very function that decides, which changes nothing by itself.
+fn powers(bench: &Bench, caller: &Caller, loaded: &Loaded) -> api::Powers {
+    let permitted = bench.may(caller, model::Permission::Approve);
+    let (by, now) = (approver(bench, caller), bench.machine.clock.now());
+    let ask = |choice: &Choice| loaded.approval.decide(choice, &by, loaded.asked.binding, now);
+    let why = || "to see what is possible".to_owned();
+    let open = loaded.ended.is_none();
+    let grant = ask(&Choice::Grant { reason: None });
+    let why_not = match (&permitted, &grant) {
+        (Err(error), _) => Some(error.to_string()),
+        (Ok(()), Err(refusal)) => Some(refusal.to_string()),
+        (Ok(()), Ok(policy::Ruling::Noop { message })) => Some(message.clone()),
+        (Ok(()), Ok(_)) => None,
+    };
+    let operates = bench.may(caller, model::Permission::Operate).is_ok();
+    api::Powers {
+        decide: open && why_not.is_none(),
+        override_: open && permitted.is_ok() && ask(&Choice::Override { reason: why() }).is_ok(),
+        withdraw: open && operates && ask(&Choice::Withdraw { reason: why() }).is_ok(),
+        why_not,
+    }
+}
+
+/// Takes one decision.
+pub(crate) async fn take(
+    (bench, caller): (&Bench, &Caller),
+    approval: &str,
+    (choice, seen): (Choice, Option<String>),
+) -> Answer<api::Decided> {
+    let row = row(bench, approval)?;
+    let seen = seen
+        .map(|text| {
+            text.parse().map_err(|_| Problem::unprocessable(format!("binding `{text}` is no digest")))
+        })
+        .transpose()?;
+    let journal = bench.workshop.journal.as_ref();
+    let persons = bench.access().persons(bench.environment());
+    let (by, now) = (approver(bench, caller), bench.machine.clock.now());
+    let decided = approvals::decide(journal, row.approval, &choice, &by, seen, (persons, now)).await;
+    let mut answer = api::Decided {
+        approval: row.approval.to_string(),
+        by: by.principal.to_string(),
+        status: String::new(),
+        reason: None,
+        level: None,
+        missing: None,
+    };
+    match decided {
+        Ok(approvals::Decided::Ended { outcome }) => outcome.clone_into(&mut answer.status),
+        Ok(approvals::Decided::Counted { level, missing }) => {
+            "waiting".clone_into(&mut answer.status);
+            (answer.level, answer.missing) = (Some(level), Some(missing));
+        }
+        Ok(approvals::Decided::Already { message }) => {
+            "noop".clone_into(&mut answer.status);
+            answer.reason = Some(message);
+        }
+        Err(error) => return Err(refused(bench, &row, error)),
+    }
+    Ok(answer)
+}
+
+/// A refusal that says where the approval stands now.
+fn refused(bench: &Bench, row: &ApprovalRow, error: EngineError) -> Problem {
+    let decided =
+        matches!(&error, EngineError::Refused { code, .. } if *code == code::policy::ALREADY_DECIDED);
+    let problem = Problem::from(error);
+    match bench.workshop.journal.approval(row.approval) {
+        Ok(Some(now)) if decided => problem.with_state(now.status.as_str()),
+        _ => problem,
+    }
+}
+
+/// A reason that has to be there.
+fn reason(decision: &api::Decision, what: &str) -> Answer<String> {
+    let given = decision.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+    given
+        .map(str::to_owned)
+        .ok_or_else(|| Problem::unprocessable(format!("{what} needs a reason, which is kept in the journal")))
+}
+
+/// Grant an approval at its current level
+#[utoipa::path(post, path = "/api/v1/projects/{project}/environments/{environment}/approvals/{approval}/grant",
+    tag = "approvals", operation_id = "grantApproval",
+    params(InEnvironment, ("approval" = String, Path, description = "Id of the approval")),
+    request_body = api::Decision, responses((status = 200, body = api::Decided), Refusals))]
+pub(crate) async fn grant(
+    at: At<Approve>,
+    Path((_, _, approval)): ApprovalPath,
+    Json(decision): Json<api::Decision>,
+) -> Answer<Json<api::Decided>> {
+    let choice = Choice::Grant { reason: decision.reason };
+    take((&at.bench, &at.caller), &approval, (choice, decision.binding)).await.map(Json)
+}
+
+/// Deny an approval
+#[utoipa::path(post, path = "/api/v1/projects/{project}/environments/{environment}/approvals/{approval}/deny",
+    tag = "approvals", operation_id = "denyApproval",
+    params(InEnvironment, ("approval" = String, Path, description = "Id of the approval")),
+    request_body = api::Decision, responses((status = 200, body = api::Decided), Refusals))]
+pub(crate) async fn deny(
+    at: At<Approve>,
+    Path((_, _, approval)): ApprovalPath,
+    Json(decision): Json<api::Decision>,
+) -> Answer<Json<api::Decided>> {
+    let choice = Choice::Deny { reason: decision.reason };
+    take((&at.bench, &at.caller), &approval, (choice, decision.binding)).await.map(Json)
+}
+
+/// Grant all remaining levels of an approval in an emergency, where the current level allows that
+#[utoipa::path(post, path = "/api/v1/projects/{project}/environments/{environment}/approvals/{approval}/override",
+    tag = "approvals", operation_id = "overrideApproval",
+    params(InEnvironment, ("approval" = String, Path, description = "Id of the approval")),
+    request_body = api::Decision, responses((status = 200, body = api::Decided), Refusals))]
+pub(crate) async fn override_(
+    at: At<Approve>,
+    Path((_, _, approval)): ApprovalPath,
+    Json(decision): Json<api::Decision>,
+) -> Answer<Json<api::Decided>> {
+    let choice = Choice::Override { reason: reason(&decision, "an emergency override")? };
+    take((&at.bench, &at.caller), &approval, (choice, decision.binding)).await.map(Json)
+}
+
+/// Take a question back, which only who asked can
+#[utoipa::path(post, path = "/api/v1/projects/{project}/environments/{environment}/approvals/{approval}/withdraw",
+    tag = "approvals", operation_id = "withdrawApproval",
+    params(InEnvironment, ("approval" = String, Path, description = "Id of the approval")),
+    request_body = api::Decision, responses((status = 200, body = api::Decided), Refusals))]
+pub(crate) async fn withdraw(
+    at: At<Operate>,
+    Path((_, _, approval)): ApprovalPath,
+    Json(decision): Json<api::Decision>,
+) -> Answer<Json<api::Decided>> {
+    let choice = Choice::Withdraw { reason: reason(&decision, "a withdrawal")? };
+    take((&at.bench, &at.caller), &approval, (choice, decision.binding)).await.map(Json)
+}

@@ -1,0 +1,336 @@
+//! Runs: submitted, listed, shown, steered.
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::control::{self, Command};
+use journal::events::{RunEvent, Submitted};
+use journal::{Event, Journal, Record};
+use model::{Principal, RunId, StepId, Timestamp, code};
+use project::Actor;
+use serde_json::{Map, Value};
+use store::{RunFilter, RunRow, RunStatus};
+
+use super::{InEnvironment, Refusals, aside, cursor, page_size, words};
+use crate::at::{At, Operate, Read};
+use crate::bench::Bench;
+use crate::body::{Json, Query};
+use crate::problem::Answer;
+use crate::{Problem, limits, view};
+
+/// `{project}`, `{environment}` and `{run}` of a path.
+pub(crate) type RunPath = Path<(String, String, String)>;
+
+/// List runs, newest first
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/runs", tag = "runs",
+    operation_id = "listRuns", params(InEnvironment, api::RunQuery),
+    responses((status = 200, body = api::Page<api::Run>), Refusals))]
+pub(crate) async fn list(
+    at: At<Read>,
+    Query(query): Query<api::RunQuery>,
+) -> Answer<Json<api::Page<api::Run>>> {
+    page(&at.bench, &query).map(Json)
+}
+
+/// One page of runs.
+pub(crate) fn page(bench: &Bench, query: &api::RunQuery) -> Answer<api::Page<api::Run>> {
+    let journal = &bench.workshop.journal;
+    let limit = page_size(query.limit, limits::PAGE_DEFAULT)?;
+    let position = journal.head()?.position;
+    if let Some(id) = &query.id {
+        let mut items = Vec::new();
+        for run in journal.find_runs(id, limit.min(limits::FOUND_MAX))? {
+            items.extend(journal.run(run)?.as_ref().map(view::run));
+        }
+        return Ok(api::Page { items, next: None, position });
+    }
+    let page = journal.runs(&filter(query)?, limit)?;
+    Ok(api::Page {
+        items: page.items.iter().map(view::run).collect(),
+        next: page.next.map(|next| next.to_string()),
+        position,
+    })
+}
+
+fn filter(query: &api::RunQuery) -> Answer<RunFilter> {
+    let known = RunStatus::ALL.map(|status| (status.as_str(), status));
+    let since = query.since.as_deref().map(|text| {
+        text.parse::<Timestamp>()
+            .map_err(|_| Problem::bad(format!("since `{text}` is no moment of RFC 3339")))
+    });
+    let requester = query
+        .requester
+        .as_deref()
+        .map(|text| text.parse::<Principal>().map_err(|error| Problem::bad(format!("requester {error}"))));
+    Ok(RunFilter {
+        status: words("status", query.status.as_deref(), &known)?,
+        name: query.workflow.clone(),
+        kind: query.kind.clone(),
+        digest: None,
+        requester: requester.transpose()?,
+        since: since.transpose()?,
+        before: cursor(query.cursor.as_deref())?,
+    })
+}
+
+/// Submit a run of a workflow
+///
+/// The answer comes when the run is durable, not when it has ended. With the header `idempotency-key` the same key answers the
+/// same run.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/environments/{environment}/runs", tag = "runs",
+    operation_id = "submitRun",
+    params(InEnvironment, ("idempotency-key" = Option<String>, Header, description = "The submitter's own key, 1 to 255 visible characters")),
+    request_body = api::SubmitRun,
+    responses((status = 200, description = "Only a check was asked for, and it found nothing", body = api::SubmittedRun),
+        (status = 202, body = api::SubmittedRun, headers(("location" = String, description = "Path of the run"))), Refusals))]
+pub(crate) async fn submit(
+    at: At<Operate>,
+    headers: HeaderMap,
+    Json(wanted): Json<api::SubmitRun>,
+) -> Answer<Response> {
+    let key = headers.get(api::IDEMPOTENCY_HEADER).map(key_of).transpose()?;
+    let check_only = wanted.check_only;
+    let Some(run) = propose(&at, wanted, key).await? else {
+        debug_assert!(check_only);
+        return Ok(Json(api::SubmittedRun { run: None, links: None }).into_response());
+    };
+    let links = links(&at.bench, &run.to_string());
+    let location =
+        HeaderValue::from_str(&links.itself).map_err(|error| Problem::internal(error.to_string()))?;
+    let submitted = api::SubmittedRun { run: Some(run.to_string()), links: Some(links) };
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(submitted)).into_response())
+}
+
+fn key_of(value: &HeaderValue) -> Answer<String> {
+    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+    text.map(str::to_owned)
+        .ok_or_else(|| Problem::bad("idempotency-key has to be 1 to 255 visible characters of ASCII"))
+}
+
+/// Submits what is wanted; `None` where only a check was.
+pub(crate) async fn propose(
+    at: &At<Operate>,
+    wanted: api::SubmitRun,
+    key: Option<String>,
+) -> Answer<Option<RunId>> {
+    let bench = std::sync::Arc::clone(&at.bench);
+    let (name, version) = (wanted.workflow.clone(), wanted.version.clone());
+    // reads and parses the project's files
+    let found =
+        aside(move || Ok(bench.workshop.rules.programs.find_document(&name, version.as_deref())?)).await;
+    let document = found?;
+    let workshop = &at.bench.workshop;
+    let mut input = wanted.input.unwrap_or_else(|| Value::Object(Map::new()));
+    if wanted.check_only {
+        project::proposing::check_input(&document, &input)?;
+        workshop.check_secrets(&document)?;
+        return Ok(None);
+    }
+    let actor = Actor { principal: at.caller.principal.clone(), via: at.caller.via.clone() };
+    let run = workshop.propose(&document, input.clone(), actor, key.clone()).await?;
+    if let Some(key) = key {
+        // as the journal keeps it
+        model::canonical::normalize(&mut input);
+        let same = submitted(&at.bench, run)?.is_some_and(|submitted| {
+            submitted.program.digest == document.definition.program.digest && submitted.input == input
+        });
+        if !same {
+            let what = format!("the key {key} submitted another workflow or input, as {run}");
+            return Err(Problem::with_status(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                code::server::KEY_REUSED,
+                what,
+            ));
+        }
+    }
+    Ok(Some(run))
+}
+
+/// With what a run was submitted.
+pub(crate) fn submitted(bench: &Bench, run: RunId) -> Answer<Option<Submitted>> {
+    let records = bench.workshop.journal.read_stream(&run.to_string(), 0, 1)?;
+    Ok(records.into_iter().next().and_then(|record| match record.event {
+        Event::Run(RunEvent::Submitted(submitted)) => Some(*submitted),
+        _ => None,
+    }))
+}
+
+pub(crate) fn links(bench: &Bench, run: &str) -> api::RunLinks {
+    let itself = format!("{}/runs/{run}", bench.path());
+    api::RunLinks {
+        steps: format!("{itself}/steps"),
+        events: format!("{itself}/events"),
+        stream: format!("{itself}/stream"),
+        itself,
+    }
+}
+
+/// Show a run
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/runs/{run}", tag = "runs",
+    operation_id = "showRun", params(InEnvironment, ("run" = String, Path, description = "Id of the run")),
+    responses((status = 200, body = api::RunDetail), Refusals))]
+pub(crate) async fn show(at: At<Read>, Path((_, _, run)): RunPath) -> Answer<Json<api::RunDetail>> {
+    let row = super::run(&at.bench, &run)?;
+    detail(&at.bench, &row).map(Json)
+}
+
+/// Everything about a run but its steps and events.
+pub(crate) fn detail(bench: &Bench, row: &RunRow) -> Answer<api::RunDetail> {
+    let submitted = submitted(bench, row.run)?;
+    let output = if row.status == RunStatus::Completed { output(bench, row)? } else { None };
+    Ok(api::RunDetail {
+        run: view::run(row),
+        input: submitted.map_or(Value::Null, |submitted| submitted.input),
+        output,
+        why: why(bench, row)?,
+        links: links(bench, &row.run.to_string()),
+    })
+}
+
+fn output(bench: &Bench, row: &RunRow) -> Answer<Option<Value>> {
+    let records = bench.workshop.journal.read(row.last.saturating_sub(1), 1)?;
+    Ok(records.into_iter().next().and_then(|record| match record.event {
+        Event::Run(RunEvent::Completed(ended)) => Some(ended.output),
+        _ => None,
+    }))
+}
+
+/// Why a run stands where it stands.
+fn why(bench: &Bench, row: &RunRow) -> Answer<Vec<String>> {
+    use store::WaitingOn;
+    let mut why = Vec::new();
+    match (&row.status, &row.waiting_on) {
+        (RunStatus::InDoubt, _) => {
+            why.push("A step may or may not have happened, and only a person can find out.".to_owned());
+        }
+        (RunStatus::Paused, _) => why.push("Somebody paused it.".to_owned()),
+        (RunStatus::Failed, _) => {
+            why.push(format!(
+                "It failed: {}.",
+                row.problem.as_deref().unwrap_or("nobody said why").trim_end_matches('.')
+            ));
+        }
+        (_, Some(WaitingOn::Approval(id))) => {
+            let approval = bench.workshop.journal.approval(*id)?;
+            let roles = approval.and_then(|row| {
+                let level = row.levels.iter().find(|level| level.level == row.level)?;
+                Some(level.roles.iter().map(model::Role::as_str).collect::<Vec<_>>().join(" or "))
+            });
+            why.push(format!(
+                "It waits for somebody with the role {} to decide {id}.",
+                roles.unwrap_or_default()
+            ));
+        }
+        (_, Some(WaitingOn::Window(at))) => {
+            why.push(format!("Policy lets it go on at {}.", model::time::rfc3339(*at)));
+        }
+        (_, Some(WaitingOn::Timer(at))) => {
+            why.push(format!("It waits until {}.", model::time::rfc3339(*at)));
+        }
+        (_, Some(WaitingOn::Run(run))) => why.push(format!("It waits for the run {run} that it started.")),
+        (_, Some(WaitingOn::Event(step))) => why.push(format!("It listens for events at {step}.")),
+        _ => {}
+    }
+    Ok(why)
+}
+
+/// List the steps of a run, as its events have left them
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/runs/{run}/steps", tag = "runs",
+    operation_id = "listSteps", params(InEnvironment, ("run" = String, Path, description = "Id of the run")),
+    responses((status = 200, body = Vec<api::Step>), Refusals))]
+pub(crate) async fn steps(at: At<Read>, Path((_, _, run)): RunPath) -> Answer<Json<Vec<api::Step>>> {
+    let row = super::run(&at.bench, &run)?;
+    aside(move || Ok(Json(crate::view::steps(&records(&at.bench, row.run)?)))).await
+}
+
+/// Every record of a run.
+pub(crate) fn records(bench: &Bench, run: RunId) -> Answer<Vec<Record>> {
+    let stream = run.to_string();
+    let mut records: Vec<Record> = Vec::new();
+    while records.len() < limits::RUN_RECORDS_MAX {
+        let after = records.last().map_or(0, |record| record.sequence);
+        let more = bench.workshop.journal.read_stream(&stream, after, engine::limits::READ_MAX)?;
+        if more.is_empty() {
+            break;
+        }
+        records.extend(more);
+    }
+    Ok(records)
+}
+
+/// List the events of a run, oldest first
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/runs/{run}/events", tag = "runs",
+    operation_id = "listEvents",
+    params(InEnvironment, ("run" = String, Path, description = "Id of the run"), api::EventQuery),
+    responses((status = 200, body = api::Records), Refusals))]
+pub(crate) async fn events(
+    at: At<Read>,
+    Path((_, _, run)): RunPath,
+    Query(query): Query<api::EventQuery>,
+) -> Answer<Json<api::Records>> {
+    let row = super::run(&at.bench, &run)?;
+    let limit = page_size(query.limit, limits::RECORDS_DEFAULT)?;
+    super::journal::part(&at.bench, Some(&row.run.to_string()), query.after.unwrap_or(0), limit).map(Json)
+}
+
+/// Has something done to a run.
+pub(crate) async fn steer(at: &At<Operate>, run: &str, command: &Command) -> Answer<api::Steered> {
+    let row = super::run(&at.bench, run)?;
+    let journal = at.bench.workshop.journal.as_ref();
+    match control::command(journal, row.run, &at.caller.principal, command).await {
+        Ok(()) => Ok(api::Steered {
+            run: row.run.to_string(),
+            by: at.caller.principal.to_string(),
+            done: command.participle().to_owned(),
+        }),
+        Err(error @ engine::EngineError::WrongState { .. }) => {
+            let now = journal.run(row.run)?.map_or(row.status, |row| row.status);
+            Err(Problem::from(error).with_state(now.as_str()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+macro_rules! steering {
+    ($($(#[doc = $doc:literal])* $name:ident ($path:literal, $id:literal, $body:ty) = $command:expr;)*) => {$(
+        $(#[doc = $doc])*
+        #[utoipa::path(post, path = $path, tag = "runs", operation_id = $id,
+            params(InEnvironment, ("run" = String, Path, description = "Id of the run")),
+            request_body = $body, responses((status = 200, body = api::Steered), Refusals))]
+        pub(crate) async fn $name(
+            at: At<Operate>,
+            Path((_, _, run)): RunPath,
+            Json(body): Json<$body>,
+        ) -> Answer<Json<api::Steered>> {
+            let command: fn($body) -> Command = $command;
+            steer(&at, &run, &command(body)).await.map(Json)
+        }
+    )*};
+}
+
+steering! {
+    /// Stop a run: what is in flight is abandoned, compensations are run
+    cancel("/api/v1/projects/{project}/environments/{environment}/runs/{run}/cancel", "cancelRun", api::Reason) =
+        |body| Command::Cancel { reason: body.reason };
+    /// Schedule nothing new of a run
+    pause("/api/v1/projects/{project}/environments/{environment}/runs/{run}/pause", "pauseRun", api::Reason) =
+        |body| Command::Pause { reason: body.reason };
+    /// Go on with a run that was paused
+    resume("/api/v1/projects/{project}/environments/{environment}/runs/{run}/resume", "resumeRun", api::Reason) =
+        |_| Command::Resume;
+    /// Go on with a run that failed
+    retry("/api/v1/projects/{project}/environments/{environment}/runs/{run}/retry", "retryRun", api::RetryRun) =
+        |body| Command::Retry { from: body.from.map(StepId::new) };
+    /// Send data to a run
+    signal("/api/v1/projects/{project}/environments/{environment}/runs/{run}/signal", "signalRun", api::SignalRun) =
+        |body| Command::Signal { name: body.name, data: body.data };
+    /// Say whether the effect of a step in doubt happened
+    resolve("/api/v1/projects/{project}/environments/{environment}/runs/{run}/resolve", "resolveRun", api::ResolveRun) =
+        |body| Command::Resolve {
+            step: StepId::new(body.step),
+            doubt: body.doubt,
+            happened: body.happened,
+            output: body.output,
+            reason: body.reason,
+        };
+}

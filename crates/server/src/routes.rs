@@ -1,0 +1,146 @@
+//! Every route, and the document that describes them.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Router, http::Uri};
+use model::code;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::handlers::{about, approvals, journal, policy, projects, runs, workflows};
+use crate::{Problem, guard, limits, stream};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Aedile",
+        description = "Changes to running systems: proposed, judged, approved, performed, verified, recorded. Errors are problem \
+            details (RFC 9457) with a stable code; lists have cursors; streams are server-sent events whose ids are positions \
+            of the journal. A caller who may not see an environment is told that there is none.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    security(("token" = []), ("session" = [])),
+    modifiers(&Schemes),
+    tags(
+        (name = "projects", description = "Projects and environments"),
+        (name = "workflows", description = "Workflows of a project"),
+        (name = "runs", description = "Executions"),
+        (name = "approvals", description = "Questions to people"),
+        (name = "policy", description = "What may be done"),
+        (name = "journal", description = "What happened, provably"),
+        (name = "identity", description = "Who may sign in"),
+        (name = "server", description = "The server itself")
+    )
+)]
+struct Description;
+
+/// How callers say who they are.
+struct Schemes;
+
+impl utoipa::Modify for Schemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let token =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API token")).build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let cookie = ApiKeyValue::with_description(
+            "__Host-aedile",
+            "The session of a browser; changes need `x-csrf-token` too",
+        );
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
+
+/// What needs nobody to be signed in.
+fn open_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(about::health)).routes(routes!(about::ready))
+}
+
+/// What needs somebody to be signed in.
+fn closed_routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(about::version))
+        .routes(routes!(about::openapi))
+        .routes(routes!(about::metrics))
+        .routes(routes!(projects::list))
+        .routes(routes!(projects::show))
+        .routes(routes!(projects::status))
+        .routes(routes!(workflows::list))
+        .routes(routes!(workflows::validate))
+        .routes(routes!(workflows::show))
+        .routes(routes!(runs::list, runs::submit))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::steps))
+        .routes(routes!(runs::events))
+        .routes(routes!(stream::run))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::pause))
+        .routes(routes!(runs::resume))
+        .routes(routes!(runs::retry))
+        .routes(routes!(runs::signal))
+        .routes(routes!(runs::resolve))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::show))
+        .routes(routes!(approvals::grant))
+        .routes(routes!(approvals::deny))
+        .routes(routes!(approvals::override_))
+        .routes(routes!(approvals::withdraw))
+        .routes(routes!(policy::list))
+        .routes(routes!(policy::explain))
+        .routes(routes!(policy::evaluate))
+        .routes(routes!(journal::records))
+        .routes(routes!(journal::record))
+        .routes(routes!(journal::proof))
+        .routes(routes!(journal::checkpoints, journal::checkpoint))
+        .routes(routes!(journal::consistency))
+        .routes(routes!(journal::verification))
+        .routes(routes!(journal::export))
+        .routes(routes!(stream::journal))
+}
+
+/// The description of the interface, `openapi/aedile.json`.
+pub fn document() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        let mut router = OpenApiRouter::<Arc<App>>::with_openapi(Description::openapi());
+        router = router.merge(open_routes()).merge(closed_routes());
+        let mut text = router.into_openapi().to_pretty_json().unwrap_or_default();
+        text.push('\n');
+        text
+    });
+    &DOCUMENT
+}
+
+/// Everything the server answers.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let compressed = SizeAbove::new(1_024).and(NotForContentType::SSE);
+    let (open, _) = open_routes().split_for_parts();
+    let (closed, _) = closed_routes().split_for_parts();
+    // a layer goes around the routes that are there already: what is closed is closed whatever is added to the open ones
+    let closed = closed.route_layer(from_fn(guard::tagged)).route_layer(from_fn(guard::version));
+    let closed = closed.route_layer(from_fn_with_state(Arc::clone(&app), guard::known));
+    open.merge(closed)
+        .fallback(nothing)
+        .method_not_allowed_fallback(no_method)
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::limited))
+        .layer(CompressionLayer::new().compress_when(compressed))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::outermost))
+        .with_state(app)
+}
+
+async fn nothing(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn no_method(method: axum::http::Method, uri: Uri) -> Problem {
+    let what = format!("{} cannot be asked to {method}", uri.path());
+    Problem::with_status(StatusCode::METHOD_NOT_ALLOWED, code::server::NO_METHOD, what)
+}
