@@ -2,12 +2,14 @@
 
 use model::{Chain, Digest, Judgement, MatchedRule, Timestamp, Verdict, time::rfc3339, time::to_millisecond};
 
-use crate::decision::{Cause, Decision};
+use serde_json::Value;
+
+use crate::decision::{Cause, Decision, Foretold};
 use crate::file::WhenWord;
 use crate::grant::{self, Granted};
 use crate::limits;
 use crate::matching::Seen;
-use crate::quota::{self, Quota, QuotaState, QuotaUnavailable, QuotaView, Reservation};
+use crate::quota::{self, NothingUsed, Quota, QuotaState, QuotaUnavailable, QuotaView, Reservation};
 use crate::request::Request;
 use crate::set::PolicySet;
 use crate::window::{self, Window, WindowsSay};
@@ -49,6 +51,14 @@ impl Tally {
     }
 }
 
+/// What all rules said.
+struct Told {
+    tally: Tally,
+    states: Vec<QuotaState>,
+    granted: Granted,
+    document: Value,
+}
+
 impl PolicySet {
     /// Judges `request` at `now` (cut to whole milliseconds), `quotas` telling what has been used.
     ///
@@ -57,26 +67,7 @@ impl PolicySet {
     /// in an open one quotas still count. Whatever cannot be evaluated denies.
     pub fn decide(&self, request: &Request<'_>, quotas: &dyn QuotaView, now: Timestamp) -> Decision {
         let now = to_millisecond(now);
-        let workflow = request.facts.workflow.full_name();
-        let seen = request.seen(&workflow);
-        let mut tally = Tally::default();
-
-        self.ask_rules(&seen, &mut tally);
-        let granted = self.ask_grants(request, &seen, &mut tally);
-        self.ask_windows(&seen, now, &mut tally);
-        let applying = quota::applying(&self.quotas, &seen);
-        let states = match read_quotas(&applying, &seen, quotas, now) {
-            Ok(states) => states,
-            Err(error) => {
-                tally.deny(Cause::Unevaluable, "quotas", error.to_string());
-                Vec::new()
-            }
-        };
-        ask_quotas(&applying, &states, &mut tally);
-        let document = request.document(&states, now);
-        self.ask_rego(&document, &mut tally);
-        self.ask_require(&seen, &mut tally);
-        self.ask_default(&mut tally);
+        let Told { mut tally, states, granted, document } = self.ask(request, quotas, now, true);
 
         let cause = tally.denied.iter().map(|(cause, _)| *cause).min().or(tally.held_by);
         let verdict = conclude(&mut tally);
@@ -93,6 +84,44 @@ impl PolicySet {
             document,
             at: now,
         }
+    }
+
+    /// What `request` will be answered as long as no quota is used, without what it takes to record and repeat a decision: no
+    /// document and no digest of it is made unless a rule reads it. Nothing may be done on it.
+    pub fn foretell(&self, request: &Request<'_>, now: Timestamp) -> Foretold {
+        let told = self.ask(request, &NothingUsed, to_millisecond(now), self.reads_documents());
+        let mut tally = told.tally;
+        Foretold { verdict: conclude(&mut tally), warnings: tally.warnings }
+    }
+
+    /// Whether any rule reads the document of a request: the run's input, the plan it applies. Only Rego does.
+    pub const fn reads_documents(&self) -> bool {
+        self.rego.is_some()
+    }
+
+    /// Asks every rule. The document is made if `documented`, which has to be so where a rule reads it.
+    fn ask(&self, request: &Request<'_>, quotas: &dyn QuotaView, now: Timestamp, documented: bool) -> Told {
+        let workflow = request.facts.workflow.full_name();
+        let seen = request.seen(&workflow);
+        let mut tally = Tally::default();
+
+        self.ask_rules(&seen, &mut tally);
+        let granted = self.ask_grants(request, &seen, &mut tally);
+        self.ask_windows(&seen, now, &mut tally);
+        let applying = quota::applying(&self.quotas, &seen);
+        let states = match read_quotas(&applying, &seen, quotas, now) {
+            Ok(states) => states,
+            Err(error) => {
+                tally.deny(Cause::Unevaluable, "quotas", error.to_string());
+                Vec::new()
+            }
+        };
+        ask_quotas(&applying, &states, &mut tally);
+        let document = if documented { request.document(&states, now) } else { Value::Null };
+        self.ask_rego(&document, &mut tally);
+        self.ask_require(&seen, &mut tally);
+        self.ask_default(&mut tally);
+        Told { tally, states, granted, document }
     }
 
     fn ask_rules(&self, seen: &Seen<'_>, tally: &mut Tally) {

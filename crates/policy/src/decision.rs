@@ -31,6 +31,15 @@ pub struct Decision {
     pub at: Timestamp,
 }
 
+/// What will be decided, as far as it can be known beforehand ([`crate::PolicySet::foretell`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foretold {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Warnings for people; they change nothing.
+    pub warnings: Vec<String>,
+}
+
 /// Why something was denied or deferred, the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {

@@ -70,7 +70,7 @@ mod window;
 pub use access::{Access, ActAsError, Persons};
 pub use approval::{Approval, ApprovalChange, Approver, Choice, Ended, Question, Ruling, binding};
 pub use chains::{ChainError, check_levels};
-pub use decision::{Cause, Decision, DecisionRecord, QuotaRecord, Ruling as DecisionRuling};
+pub use decision::{Cause, Decision, DecisionRecord, Foretold, QuotaRecord, Ruling as DecisionRuling};
 pub use document::ReplayError;
 pub use explain::{ExplainedRule, Explanation, explain};
 pub use grant::{ActionLimits, Granted, WASM_DEFAULT};

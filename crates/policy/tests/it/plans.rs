@@ -71,3 +71,36 @@ fn rego_and_rules_see_the_plan_that_a_run_applies() {
     assert_eq!(verdict(&decide(&frozen)), "deny");
     assert_eq!(verdict(&decide(&Facts { plan: None, ..frozen })), "allow", "another kind of run");
 }
+
+#[test]
+fn what_is_foretold_is_what_is_decided() {
+    let yaml = "
+deny: [{match: {action: run.*}, reason: no programs}]
+windows: [{action: deny, days: [sun], from: '00:00', to: '06:00', timeZone: UTC}]
+";
+    let rego = "package aedile\ndeny contains \"by its input\" if input.plan.changes > 3\nwarn contains \"big\" if input.plan.changes > 1";
+    let chain = "
+chains: {lead: {levels: [{roles: [team-lead], within: 1h}]}}
+require: [{match: {action: plan.apply}, chain: lead}]
+quotas: [{match: {action: http.call}, limit: 1, window: 1h}]
+";
+    let sets = [set(""), set(yaml), set(chain), sets(&[("policy.yaml", chain), ("own.rego", rego)])];
+    assert_eq!(sets.each_ref().map(|set| set.reads_documents()), [false, false, false, true]);
+    for set in &sets {
+        for changes in [1, 2, 4] {
+            let planned = Facts { plan: Some(Arc::new(json!({"changes": changes}))), ..facts() };
+            for moment in [NOON, "2026-11-22T01:00:00Z"] {
+                let request = Request::run(&planned);
+                let decided = set.decide(&request, &NothingUsed, at(moment));
+                let told = set.foretell(&request, at(moment));
+                assert_eq!((&told.verdict, &told.warnings), (&decided.judgement.verdict, &decided.warnings));
+                for kind in ["run.shell", "http.call"] {
+                    let (step, action) = (model::StepId::new("a"), plain(kind));
+                    let request = Request::step(&planned, &step, "a", 1, &action);
+                    let decided = set.decide(&request, &NothingUsed, at(moment));
+                    assert_eq!(set.foretell(&request, at(moment)).verdict, decided.judgement.verdict);
+                }
+            }
+        }
+    }
+}

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use journal::events::ProgramRecord;
-use model::{Environment, RunId, Timestamp, Verdict};
+use model::{Digest, Environment, RunId, Timestamp, Verdict};
 use plan::Plan;
-use policy::{Decision, Facts, NothingUsed, PolicySet, Request, WorkflowFacts};
+use policy::{Facts, Foretold, PolicySet, Request, WorkflowFacts};
 
-use super::program::definition;
+use super::program::{definition, record};
 use crate::limits;
 use crate::{Access, Actor};
 
@@ -63,19 +63,22 @@ pub fn outlook(
     actor: &Actor,
     now: Timestamp,
 ) -> Outlook {
-    let program = definition(plan).program;
-    let facts = Facts {
-        plan: Some(Arc::new(plan.document())),
-        ..facts(&program, &plan.environment, access, actor, now)
+    // the whole plan as one document, and the digest of the whole plan, are only made where a rule reads them
+    let (document, digest) = if policy.reads_documents() {
+        (plan.document(), definition(plan).program.digest)
+    } else {
+        (serde_json::Value::Null, Digest::ZERO)
     };
+    let program = record(plan, digest);
+    let facts =
+        Facts { plan: Some(Arc::new(document)), ..facts(&program, &plan.environment, access, actor, now) };
     let mut outlook = Outlook::default();
-    outlook.add("", &policy.decide(&Request::run(&facts), &NothingUsed, now));
+    outlook.add("", &policy.foretell(&Request::run(&facts), now));
     let facts = Facts { plan: None, ..facts };
     for action in plan::apply::actions(plan).take(limits::OUTLOOK_MAX) {
         let step = model::StepId::new(action.target.as_str());
         let request = Request::step(&facts, &step, &action.target, 1, &action);
-        let decision = policy.decide(&request, &NothingUsed, now);
-        outlook.add(&action.target, &decision);
+        outlook.add(&action.target, &policy.foretell(&request, now));
     }
     // counted without making each of them
     let all = plan.changes.len() + plan.handlers.len() + plan.checks.len();
@@ -89,7 +92,7 @@ impl Outlook {
         self.denied.is_empty() && self.deferred.is_empty() && self.chains.is_empty()
     }
 
-    fn add(&mut self, what: &str, decision: &Decision) {
+    fn add(&mut self, what: &str, told: &Foretold) {
         let place = if what.is_empty() { String::new() } else { format!("{what}: ") };
         let add = |list: &mut Vec<String>, reason: &str| {
             let known = list.iter().any(|known| known.ends_with(reason));
@@ -97,10 +100,10 @@ impl Outlook {
                 list.push(format!("{place}{reason}"));
             }
         };
-        for warning in &decision.warnings {
+        for warning in &told.warnings {
             add(&mut self.warned, warning);
         }
-        match &decision.judgement.verdict {
+        match &told.verdict {
             Verdict::Allow => {}
             Verdict::Deny { reasons } => {
                 for reason in reasons {

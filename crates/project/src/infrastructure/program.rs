@@ -26,15 +26,20 @@ pub struct ApplyInput {
 pub fn definition(plan: &Plan) -> Definition {
     let text = String::from_utf8(plan.to_file()).expect("a plan file is JSON");
     Definition {
-        program: ProgramRecord {
-            kind: PLAN_PROGRAM.to_owned(),
-            name: format!("infrastructure/{}", plan.environment),
-            version: plan.id.to_string(),
-            digest: Digest::of(text.as_bytes()),
-            source: None,
-        },
+        program: record(plan, Digest::of(text.as_bytes())),
         text: text.into(),
         actions: std::collections::BTreeMap::new(),
+    }
+}
+
+/// A plan as runs refer to it; `digest` is that of its file.
+pub(super) fn record(plan: &Plan, digest: Digest) -> ProgramRecord {
+    ProgramRecord {
+        kind: PLAN_PROGRAM.to_owned(),
+        name: format!("infrastructure/{}", plan.environment),
+        version: plan.id.to_string(),
+        digest,
+        source: None,
     }
 }
 
