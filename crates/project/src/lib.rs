@@ -42,6 +42,7 @@ pub mod programs;
 pub mod proposing;
 pub mod providers;
 pub mod scaffold;
+pub mod scheduling;
 pub mod text;
 mod wasm;
 pub mod workshop;

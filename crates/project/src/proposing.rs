@@ -18,6 +18,9 @@ pub enum ProposeError {
     /// A secret that the workflow uses is not there.
     #[error("{0}")]
     Secret(engine::ports::SecretError),
+    /// The workflow's document cannot be used.
+    #[error(transparent)]
+    Project(#[from] crate::ProjectError),
     /// The engine refused.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -28,12 +31,14 @@ impl Coded for ProposeError {
         match self {
             Self::Input { .. } => code::workflow::INPUT_REFUSED,
             Self::Secret(_) => code::workflow::MISSING_SECRET,
+            Self::Project(error) => error.code(),
             Self::Engine(error) => error.code(),
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Project(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             _ => None,
         }
@@ -42,6 +47,7 @@ impl Coded for ProposeError {
     fn findings(&self) -> &[Diagnostic] {
         match self {
             Self::Input { findings } => findings,
+            Self::Project(error) => error.findings(),
             _ => &[],
         }
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::ports::Clock;
 use model::Timestamp;
+use project::Machine;
 use tokio::sync::{Semaphore, watch};
 
 use crate::bench::{Bench, Benches};
@@ -21,8 +21,8 @@ pub struct App {
     pub benches: Benches,
     /// Who may sign in.
     pub identity: Identity,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
+    /// The machine.
+    pub machine: Machine,
     /// Whether what is sent is encrypted, here or by what stands in front.
     pub secure: bool,
     pub(crate) metrics: Metrics,
@@ -37,14 +37,14 @@ impl App {
     /// Puts it together.
     pub(crate) fn new(
         (benches, identity): (Benches, Identity),
-        (clock, log): (Arc<dyn Clock>, Log),
+        (machine, log): (Machine, Log),
         secure: bool,
         per_second: u32,
     ) -> Self {
         Self {
             benches,
             identity,
-            clock,
+            machine,
             secure,
             metrics: Metrics::default(),
             rates: Rates::new(per_second),
@@ -61,7 +61,7 @@ impl App {
 
     /// Now.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.machine.clock.now()
     }
 
     /// Every environment.

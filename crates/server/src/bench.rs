@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{Environment, Permission};
-use project::{Access, Machine, Place, Project, Workshop};
+use project::{Access, Document, Machine, Place, Project, Workshop, scheduling};
 
+use crate::app::Log;
 use crate::feed::Feed;
 use crate::identity::{Caller, IdentityError};
 use crate::{ServerError, limits};
@@ -63,6 +64,39 @@ impl Bench {
         ["prod", "production", "live"]
             .iter()
             .any(|word| name.split(['-', '_', '.']).any(|part| part == *word))
+    }
+}
+
+/// Keeps the schedules of an environment's workflows for as long as it is polled. What goes wrong with one is said, and keeps
+/// nobody else's from being kept.
+pub(crate) async fn keep_schedules(bench: Arc<Bench>, log: Log) {
+    let rules = &bench.workshop.rules;
+    let name = format!("{}/{}", bench.project, bench.environment());
+    let (documents, broken) = match scheduling::with_schedule(&bench.place, rules) {
+        Ok(found) => found,
+        Err(error) => return log(&format!("{name}: no schedule is kept: {error}")),
+    };
+    for (file, error) in broken {
+        log(&format!("{name}: {} is left out: {error}", file.display()));
+    }
+    let kept = documents.iter().map(|document| keep_one(&bench, document, &name, &log));
+    futures_util::future::join_all(kept).await;
+}
+
+async fn keep_one(bench: &Bench, document: &Document, name: &str, log: &Log) {
+    let workflow = &document.definition.program.name;
+    let input = serde_json::Value::Object(serde_json::Map::new());
+    let kept = match scheduling::scheduled(&bench.workshop.rules, document, &input) {
+        Ok(scheduled) => {
+            log(&format!("{name}: keeping the schedule of {workflow}"));
+            let started = |run| log(&format!("{name}: {workflow} started {run} by its schedule"));
+            bench.workshop.engine.keep(&scheduled, started).await.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    match kept {
+        Ok(()) => log(&format!("{name}: {workflow} has no further start")),
+        Err(why) => log(&format!("{name}: the schedule of {workflow} is not kept: {why}")),
     }
 }
 

@@ -14,6 +14,23 @@ pub enum ServerError {
     /// Because of a journal.
     #[error(transparent)]
     Journal(#[from] journal::JournalError),
+    /// Because of who may sign in.
+    #[error(transparent)]
+    Identity(#[from] crate::identity::IdentityError),
+    /// Another server serves from the same directory.
+    #[error("the directory is served already, at {url}")]
+    AlreadyServed {
+        /// Where.
+        url: String,
+    },
+    /// It is no address.
+    #[error("`{url}` is not an address that browsers could use: {why}")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// Why not.
+        why: String,
+    },
     /// Two projects have the same name, and names are how they are told apart.
     #[error("two of the projects are called {name}")]
     SameName {
@@ -48,9 +65,6 @@ pub enum ServerError {
         /// Why.
         why: String,
     },
-    /// It stopped by itself.
-    #[error("the server stopped")]
-    Stopped(#[source] std::io::Error),
 }
 
 impl Coded for ServerError {
@@ -59,8 +73,11 @@ impl Coded for ServerError {
             Self::Workshop(error) => error.code(),
             Self::Project(error) => error.code(),
             Self::Journal(error) => error.code(),
-            Self::SameName { .. } | Self::TooManyProjects { .. } => code::server::BAD_CONFIG,
-            Self::Listen { .. } | Self::Stopped(_) => code::server::CANNOT_SERVE,
+            Self::Identity(error) => error.code(),
+            Self::SameName { .. } | Self::TooManyProjects { .. } | Self::BadUrl { .. } => {
+                code::server::BAD_CONFIG
+            }
+            Self::Listen { .. } | Self::AlreadyServed { .. } => code::server::CANNOT_SERVE,
             Self::Unencrypted { .. } => code::server::UNENCRYPTED,
             Self::Certificate { .. } => code::server::BAD_CERTIFICATE,
         }
@@ -71,6 +88,8 @@ impl Coded for ServerError {
             Self::Workshop(error) => error.hint(),
             Self::Project(error) => error.hint(),
             Self::Journal(error) => error.hint(),
+            Self::Identity(error) => error.hint(),
+            Self::AlreadyServed { .. } => Some("aedile ui".to_owned()),
             Self::Unencrypted { address } => Some(format!("aedile server --listen {address} --tls self")),
             Self::Listen { .. } => Some("aedile server --listen 127.0.0.1:0".to_owned()),
             _ => None,

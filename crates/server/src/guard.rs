@@ -58,8 +58,9 @@ fn too_often() -> Problem {
 pub(crate) async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = std::time::Instant::now();
     let given = request.headers().get(api::REQUEST_ID_HEADER).and_then(|id| id.to_str().ok());
-    let id =
-        given.filter(|id| is_id(id)).map_or_else(|| format!("{:032x}", app.identity.draw()), str::to_owned);
+    let id = given
+        .filter(|id| is_id(id))
+        .map_or_else(|| format!("{:032x}", app.machine.entropy.draw()), str::to_owned);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let is_api = path.starts_with("/api/");

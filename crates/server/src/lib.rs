@@ -13,8 +13,8 @@
 //! # async fn serve(machine: project::Machine) -> Result<(), server::ServerError> {
 //! let project = project::Project::open(std::path::Path::new("shop"))?;
 //! let options = server::Options::new(vec![project], machine);
-//! let server = server::Server::open(options)?;
-//! let listening = server.listen("127.0.0.1:8420".parse().expect("it is an address")).await?;
+//! let server = server::Server::open(options, "127.0.0.1:8420".parse().expect("it is an address"))?;
+//! let listening = server.listen().await?;
 //! println!("{}", listening.url());
 //! listening.serve(std::future::pending()).await
 //! # }
@@ -24,6 +24,7 @@ pub mod app;
 pub mod at;
 pub mod bench;
 mod body;
+pub mod config;
 pub mod error;
 pub mod feed;
 mod guard;
@@ -31,6 +32,7 @@ pub mod handlers;
 pub mod identity;
 pub mod limits;
 mod metrics;
+mod presence;
 pub mod problem;
 pub mod routes;
 mod serve;
@@ -40,5 +42,7 @@ pub mod view;
 
 pub use app::App;
 pub use error::ServerError;
+pub use presence::served_at;
 pub use problem::Problem;
-pub use serve::{Listening, Options, Server};
+pub use serve::{Listening, Options, Server, default_state};
+pub use tls::Tls;

@@ -14,12 +14,15 @@ use project::{Machine, Project};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use crate::app::{App, Log};
+use crate::config::Settings;
 use crate::identity::Identity;
-use crate::tls::{Encryption, Tls, encryption};
+use crate::presence::Presence;
+use crate::tls::{Encryption, encryption};
 use crate::{ServerError, bench, limits, routes};
 
 /// What a server is made of.
@@ -30,29 +33,24 @@ pub struct Options {
     pub machine: Machine,
     /// Directory of the server's own state: who may sign in, and a certificate it makes.
     pub state: PathBuf,
-    /// How it encrypts; not at all when absent.
-    pub tls: Option<Tls>,
-    /// Whether something in front of it encrypts, so that it may be reached without.
-    pub behind_proxy: bool,
-    /// Most requests of one caller within a second.
-    pub requests_per_second: u32,
+    /// Its settings.
+    pub settings: Settings,
     /// Where its log goes.
     pub log: Log,
+}
+
+/// Where a server keeps its own state when nobody says where: beside that of the first project's environments.
+pub fn default_state(projects: &[Project]) -> PathBuf {
+    let root = projects.first().map(|project| project.root.clone()).unwrap_or_default();
+    // no environment has this name: none begins with a dot
+    root.join(project::layout::STATE).join(".server")
 }
 
 impl Options {
     /// The usual ones: state beside the first project's, no encryption, a log that nobody reads.
     pub fn new(projects: Vec<Project>, machine: Machine) -> Self {
-        let root = projects.first().map(|project| project.root.clone()).unwrap_or_default();
-        Self {
-            state: root.join(project::layout::STATE).join("server"),
-            projects,
-            machine,
-            tls: None,
-            behind_proxy: false,
-            requests_per_second: limits::REQUESTS_PER_SECOND,
-            log: Arc::new(|_| {}),
-        }
+        let state = default_state(&projects);
+        Self { projects, machine, state, settings: Settings::default(), log: Arc::new(|_| {}) }
     }
 }
 
@@ -60,19 +58,29 @@ impl Options {
 pub struct Server {
     app: Arc<App>,
     encryption: Option<Encryption>,
-    behind_proxy: bool,
+    settings: Settings,
+    address: SocketAddr,
 }
 
 impl Server {
     /// Opens every environment and starts its engine. Must be called within a tokio runtime.
-    pub fn open(options: Options) -> Result<Self, ServerError> {
-        let encryption = options.tls.as_ref().map(|tls| encryption(tls, &options.state)).transpose()?;
-        let benches = bench::open(&options.projects, &options.machine)?;
-        let identity = Identity;
-        let secure = encryption.is_some() || options.behind_proxy;
-        let clock = Arc::clone(&options.machine.clock);
-        let app = App::new((benches, identity), (clock, options.log), secure, options.requests_per_second);
-        Ok(Self { app: Arc::new(app), encryption, behind_proxy: options.behind_proxy })
+    ///
+    /// # Errors
+    /// An environment, the server's own state or its certificate cannot be used, or others could read what is sent to `address`.
+    pub fn open(options: Options, address: SocketAddr) -> Result<Self, ServerError> {
+        let Options { projects, machine, state, settings, log } = options;
+        if !address.ip().is_loopback() && settings.tls.is_none() && !settings.behind_proxy {
+            return Err(ServerError::Unencrypted { address });
+        }
+        let mut identity = Identity::open(&state, Arc::clone(&machine.clock), Arc::clone(&machine.entropy))?;
+        if let Some(url) = &settings.public_url {
+            identity = identity.reached_at(url);
+        }
+        let encryption = settings.tls.as_ref().map(|tls| encryption(tls, &state)).transpose()?;
+        let secure = encryption.is_some() || settings.behind_proxy;
+        let benches = bench::open(&projects, &machine)?;
+        let app = App::new((benches, identity), (machine, log), secure, settings.requests_per_second);
+        Ok(Self { app: Arc::new(app), encryption, settings, address })
     }
 
     /// What its handlers share.
@@ -83,15 +91,18 @@ impl Server {
     /// Listens.
     ///
     /// # Errors
-    /// The address is taken, or others could read what is sent there.
-    pub async fn listen(self, address: SocketAddr) -> Result<Listening, ServerError> {
-        if !address.ip().is_loopback() && self.encryption.is_none() && !self.behind_proxy {
-            return Err(ServerError::Unencrypted { address });
-        }
-        let failed = |source| ServerError::Listen { address: address.to_string(), source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+    /// The address is taken, or the directory is served already.
+    pub async fn listen(self) -> Result<Listening, ServerError> {
+        let failed = |source| ServerError::Listen { address: self.address.to_string(), source };
+        let listener = TcpListener::bind(self.address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Listening { server: self, listener, address })
+        let scheme = if self.encryption.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{address}");
+        let public =
+            self.settings.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let public = public.unwrap_or_else(|| url.clone());
+        let presence = Presence::enter(self.app.identity.directory(), &public)?;
+        Ok(Listening { server: self, listener, url, public, presence })
     }
 }
 
@@ -99,14 +110,20 @@ impl Server {
 pub struct Listening {
     server: Server,
     listener: TcpListener,
-    address: SocketAddr,
+    url: String,
+    public: String,
+    presence: Presence,
 }
 
 impl Listening {
-    /// Where it is reached from this machine.
-    pub fn url(&self) -> String {
-        let scheme = if self.server.encryption.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where browsers reach it.
+    pub fn public_url(&self) -> &str {
+        &self.public
     }
 
     /// The fingerprint of the certificate, for people to compare.
@@ -125,6 +142,7 @@ impl Listening {
         let acceptor = self.server.encryption.as_ref().map(|it| TlsAcceptor::from(Arc::clone(&it.config)));
         let room = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
         let graceful = Arc::new(GracefulShutdown::new());
+        let _kept = self.keep();
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -137,10 +155,32 @@ impl Listening {
             tokio::spawn(connection.carry(stream, acceptor.clone()));
         }
         drop(self.listener);
+        drop(self.presence);
         self.server.app.stopping.send_replace(true);
         let Some(graceful) = Arc::into_inner(graceful) else { return Ok(()) };
         drop(tokio::time::timeout(limits::DRAIN_TIME_MAX, graceful.shutdown()).await);
         Ok(())
+    }
+}
+
+impl Listening {
+    /// What goes on beside the answers: who may sign in is followed, schedules are kept. Ends when the answer is dropped.
+    fn keep(&self) -> JoinSet<()> {
+        let mut kept = JoinSet::new();
+        let app = Arc::clone(&self.server.app);
+        kept.spawn(async move {
+            loop {
+                let error = app.identity.follow().await;
+                (app.log)(&format!("the server's own journal: {error}"));
+                tokio::time::sleep(limits::HEARTBEAT).await;
+            }
+        });
+        if self.server.settings.schedules {
+            for bench in self.server.app.all() {
+                kept.spawn(bench::keep_schedules(Arc::clone(bench), Arc::clone(&self.server.app.log)));
+            }
+        }
+        kept
     }
 }
 

@@ -13,6 +13,7 @@ mod provider;
 mod run;
 mod runs;
 mod secrets;
+mod server;
 
 pub use approvals::{ApprovalsCommand, DecideArgs};
 pub use bring::BringArgs;
@@ -35,6 +36,7 @@ pub use runs::{
     ListRunsArgs, ReasonArgs, ResolveArgs, RetryArgs, RunIdArgs, RunLogsArgs, RunsCommand, SignalArgs,
 };
 pub use secrets::{EncryptArgs, KeygenArgs, ListSecretsArgs, SecretsCommand};
+pub use server::{ServerArgs, ServingArgs, TlsHow, UiArgs};
 
 use std::path::PathBuf;
 
@@ -163,6 +165,10 @@ pub enum Command {
     /// Print what a configuration may say
     #[command(subcommand)]
     Schema(SchemaCommand),
+    /// Serve projects over HTTP: the interface for programs, and Operate for people
+    Server(Box<ServerArgs>),
+    /// Sign in to Operate, the web interface; serves the project if nobody does
+    Ui(Box<UiArgs>),
     /// What is broken, what waits for me, what happened last
     Status,
     /// Look for what is wrong with this installation and environment

@@ -28,6 +28,7 @@ mod run;
 mod runs;
 mod schedules;
 mod secrets;
+mod server;
 mod status;
 mod steer;
 mod undo;
@@ -68,6 +69,8 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Journal(JournalCommand::Verify(args)) => proof::check(ui, world, &cli.global, args),
         Command::Journal(command) => journal_command(ui, world, &here()?, command),
         Command::Cue(command) => cue::cue(ui, world, command),
+        Command::Server(args) => server::server(ui, world, &cli.global, args),
+        Command::Ui(args) => server::ui(ui, world, &cli.global, args),
         Command::Status => status::status(ui, world, &here()?),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
         Command::Plan(args) => plan::plan(ui, world, &here()?, args),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::EngineError;
-use engine::schedules::{Next, Scheduled, Standing, Trigger, standing};
+use engine::schedules::{Scheduled, Standing, standing};
 use engine::state::Status;
 use model::time::rfc3339;
 use model::{RunId, Timestamp, code};
-use project::{Document, Place, Rules, Workshop};
+use project::{Document, Place, Rules, Workshop, scheduling};
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use workflow::schedule::Schedule;
 
 use super::here::Here;
 use super::machine;
-use super::run::{Task, check, find, input};
+use super::run::{Task, find, input};
 use crate::World;
 use crate::args::{Global, RunArgs};
 use crate::report::{Answer, Report, finding_text};
@@ -85,37 +85,21 @@ fn wanted(
 
 /// The project's workflows that have a schedule. One that cannot be read is named and left out.
 fn with_schedule(ui: &mut Ui, place: &Place, rules: &Rules) -> Result<Vec<Document>, Report> {
-    let Some(project) = &place.project else { return Ok(Vec::new()) };
-    let mut documents = Vec::new();
-    for file in project.workflow_files()? {
-        match rules.programs.read_file(project, &file) {
-            Ok(document) if document.workflow.schedule.is_some() => documents.push(document),
-            Ok(_) => {}
-            Err(error) => {
-                let file = file.display();
-                ui.complain(format_args!("{WARN}warning{WARN:#}: {file} is left out: {error}"));
-            }
-        }
+    let (documents, broken) = scheduling::with_schedule(place, rules)?;
+    for (file, error) in broken {
+        let file = file.display();
+        ui.complain(format_args!("{WARN}warning{WARN:#}: {file} is left out: {error}"));
     }
     Ok(documents)
 }
 
 /// What the engine keeps.
 fn scheduled(rules: &Rules, document: &Document, given: &Value) -> Result<Scheduled, Report> {
-    let workflow = Arc::clone(&document.workflow);
-    let next: Next = Arc::new(move |last| workflow.schedule.as_ref()?.next(last));
-    let trigger = match &document.workflow.schedule {
-        Some(Schedule::On(_)) => Trigger::Events(Box::new(rules.programs.listener(document)?)),
-        Some(Schedule::After(_)) => Trigger::End(next),
-        _ => Trigger::Start(next),
-    };
-    let by_events = matches!(trigger, Trigger::Events(_));
-    if !by_events {
-        check(document, given)?;
-    } else if given.as_object().is_none_or(|members| !members.is_empty()) {
+    let by_events = matches!(document.workflow.schedule, Some(Schedule::On(_)));
+    if by_events && given.as_object().is_none_or(|members| !members.is_empty()) {
         return Err(Report::usage("a workflow that events start has the events as its input"));
     }
-    Ok(Scheduled { definition: document.definition.clone(), trigger, input: given.clone() })
+    Ok(scheduling::scheduled(rules, document, given)?)
 }
 
 /// Ctrl-C, and what service managers send.
