@@ -18,6 +18,8 @@
 //! ```
 
 mod approvals;
+#[cfg(feature = "client")]
+pub mod client;
 mod journal;
 mod policy;
 mod problem;

@@ -12,6 +12,9 @@ pub struct Policy {
     pub digest: String,
     /// Its rules, in the order in which they are asked.
     pub rules: Vec<Value>,
+    /// The files it is made of.
+    #[serde(default)]
+    pub files: Vec<String>,
 }
 
 /// A recorded decision, and what it was made of.

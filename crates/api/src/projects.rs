@@ -13,6 +13,9 @@ pub struct Project {
     pub name: String,
     /// Environments that the caller may see.
     pub environments: Vec<EnvironmentName>,
+    /// The environment that is meant where none is named, if the caller may see it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub default_environment: Option<String>,
 }
 
 /// An environment in a list.
@@ -59,8 +62,21 @@ pub struct Status {
     pub failed: Vec<Run>,
     /// Resources that are not as they were applied.
     pub drifted: Vec<String>,
+    /// The same, with what is the matter with each.
+    #[serde(default)]
+    pub drift: Vec<Drifted>,
     /// Resources that somebody fights over.
     pub fights: Vec<String>,
+}
+
+/// A resource that is not as it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drifted {
+    /// Its name.
+    pub resource: String,
+    /// In which way, in one word: `changed`, `missing`, ...
+    pub class: String,
 }
 
 /// Where a journal stands.

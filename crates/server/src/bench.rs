@@ -53,6 +53,11 @@ impl Bench {
         caller.may(self.access(), &self.project, self.environment(), permission)
     }
 
+    /// The project's environment where none is named.
+    pub fn default_environment(&self) -> Option<String> {
+        self.place.project.as_ref().map(|project| project.manifest.default_environment.to_string())
+    }
+
     /// Path of its part of the interface.
     pub fn path(&self) -> String {
         format!("/api/v1/projects/{}/environments/{}", self.project, self.environment())

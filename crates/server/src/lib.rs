@@ -34,6 +34,7 @@ pub mod limits;
 mod metrics;
 mod presence;
 pub mod problem;
+pub mod reads;
 pub mod routes;
 mod serve;
 pub mod stream;

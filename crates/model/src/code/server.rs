@@ -27,4 +27,12 @@ codes! {
     UNENCRYPTED = "E1227", Usage, "credentials would travel unencrypted";
     UNREACHABLE = "E1228", Failed, "the server cannot be reached";
     NOT_A_SERVER = "E1229", Failed, "what answered is not an Aedile server";
+    BAD_ADDRESS = "E1240", Usage, "this is no address or fingerprint of a server";
+    BAD_TOKEN = "E1241", Usage, "this is no API token";
+    UNTRUSTED = "E1242", Failed, "nobody vouches for the server's certificate";
+    WRONG_CERTIFICATE = "E1243", Failed, "the server's certificate is not the one that was agreed to";
+    NOT_REMOTE = "E1244", Usage, "this works on what is here, not on a server";
+    BAD_RECORD = "E1245", Unverified, "the server sent a record that is not what it says it is";
+    BAD_LOGINS = "E1246", Usage, "the file of logins cannot be used";
+    WHICH_PROJECT = "E1247", Usage, "the server has no such project, or more than one";
 }

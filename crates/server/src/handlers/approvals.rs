@@ -2,20 +2,19 @@
 
 use axum::extract::Path;
 use engine::EngineError;
-use engine::approvals::{self, Loaded};
-use journal::events::ApprovalEvent;
-use journal::{Event, Journal};
+use engine::approvals;
 use model::{ApprovalId, code};
 use policy::{Approver, Choice};
-use store::{ApprovalFilter, ApprovalRow, ApprovalStatus};
+use store::ApprovalRow;
 
-use super::{InEnvironment, Refusals, cursor, page_size, words};
+use super::{InEnvironment, Refusals};
+use crate::Problem;
 use crate::at::{Approve, At, Operate, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Query};
 use crate::identity::Caller;
 use crate::problem::Answer;
-use crate::{Problem, limits, view};
+use crate::reads::{self, Decider};
 
 type ApprovalPath = Path<(String, String, String)>;
 
@@ -32,33 +31,7 @@ pub(crate) async fn list(
 
 /// One page of approvals.
 pub(crate) fn page(bench: &Bench, query: &api::ApprovalQuery) -> Answer<api::Page<api::Approval>> {
-    let journal = &bench.workshop.journal;
-    let limit = page_size(query.limit, limits::PAGE_DEFAULT)?;
-    let position = journal.head()?.position;
-    if let Some(id) = &query.id {
-        let mut items = Vec::new();
-        for approval in journal.find_approvals(id, limit.min(limits::FOUND_MAX))? {
-            let row = journal.approval(approval)?;
-            items.extend(row.as_ref().map(|row| view::approval(row, bench.access())));
-        }
-        return Ok(api::Page { items, next: None, position });
-    }
-    let known = ApprovalStatus::ALL.map(|status| (status.as_str(), status));
-    let run = query
-        .run
-        .as_deref()
-        .map(|run| run.parse().map_err(|error: model::id::IdError| Problem::bad(format!("run: {error}"))));
-    let filter = ApprovalFilter {
-        status: words("status", query.status.as_deref(), &known)?,
-        run: run.transpose()?,
-        before: cursor(query.cursor.as_deref())?,
-    };
-    let page = journal.approvals(&filter, limit)?;
-    Ok(api::Page {
-        items: page.items.iter().map(|row| view::approval(row, bench.access())).collect(),
-        next: page.next.map(|next| next.to_string()),
-        position,
-    })
+    reads::approvals(&bench.workshop.journal, bench.access(), query)
 }
 
 /// An approval by its whole id.
@@ -84,49 +57,19 @@ pub(crate) async fn show(
 
 /// Everything about one approval.
 pub(crate) fn detail(bench: &Bench, caller: &Caller, row: &ApprovalRow) -> Answer<api::ApprovalDetail> {
-    let journal = bench.workshop.journal.as_ref();
-    let first = journal.read_stream(&row.approval.to_string(), 0, 1)?;
-    let asked = first.into_iter().find_map(|record| match record.event {
-        Event::Approval(ApprovalEvent::Requested(asked)) => serde_json::to_value(asked).ok(),
-        _ => None,
-    });
-    let persons = bench.access().persons(bench.environment());
-    let loaded = approvals::load(journal, row.approval, persons)?
-        .ok_or_else(|| Problem::internal(format!("{} is in a view and not in the journal", row.approval)))?;
-    Ok(api::ApprovalDetail {
-        approval: view::approval(row, bench.access()),
-        asked: asked.unwrap_or_default(),
-        you: powers(bench, caller, &loaded),
-    })
+    let who = Decider {
+        by: approver(bench, caller),
+        forbidden: bench.may(caller, model::Permission::Approve).err().map(|error| error.to_string()),
+        operates: bench.may(caller, model::Permission::Operate).is_ok(),
+        persons: bench.access().persons(bench.environment()),
+    };
+    reads::approval(&bench.workshop.journal, bench.access(), row, (&who, bench.machine.clock.now()))
 }
 
 /// Who decides, with the roles they hold here.
 fn approver(bench: &Bench, caller: &Caller) -> Approver {
     let roles = bench.access().roles_with(&caller.principal, &caller.groups);
     Approver { principal: caller.principal.clone(), via: caller.via.clone(), roles }
-}
-
-/// What somebody may do: asked of the very function that decides, which changes nothing by itself.
-fn powers(bench: &Bench, caller: &Caller, loaded: &Loaded) -> api::Powers {
-    let permitted = bench.may(caller, model::Permission::Approve);
-    let (by, now) = (approver(bench, caller), bench.machine.clock.now());
-    let ask = |choice: &Choice| loaded.approval.decide(choice, &by, loaded.asked.binding, now);
-    let why = || "to see what is possible".to_owned();
-    let open = loaded.ended.is_none();
-    let grant = ask(&Choice::Grant { reason: None });
-    let why_not = match (&permitted, &grant) {
-        (Err(error), _) => Some(error.to_string()),
-        (Ok(()), Err(refusal)) => Some(refusal.to_string()),
-        (Ok(()), Ok(policy::Ruling::Noop { message })) => Some(message.clone()),
-        (Ok(()), Ok(_)) => None,
-    };
-    let operates = bench.may(caller, model::Permission::Operate).is_ok();
-    api::Powers {
-        decide: open && why_not.is_none(),
-        override_: open && permitted.is_ok() && ask(&Choice::Override { reason: why() }).is_ok(),
-        withdraw: open && operates && ask(&Choice::Withdraw { reason: why() }).is_ok(),
-        why_not,
-    }
 }
 
 /// Takes one decision.

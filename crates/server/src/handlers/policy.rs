@@ -23,7 +23,11 @@ pub(crate) async fn list(at: At<Read>) -> Answer<Json<api::Policy>> {
 pub(crate) fn in_force(bench: &Bench) -> Answer<api::Policy> {
     let policy = &bench.workshop.rules.policy;
     let rules = policy.rules().iter().map(value).collect::<Answer<_>>()?;
-    Ok(api::Policy { digest: policy.digest().to_string(), rules })
+    let files = match &bench.place.project {
+        Some(project) => project.policy_files()?.iter().map(|file| file.display().to_string()).collect(),
+        None => Vec::new(),
+    };
+    Ok(api::Policy { digest: policy.digest().to_string(), rules, files })
 }
 
 fn value(one: &impl serde::Serialize) -> Answer<Value> {

@@ -1,11 +1,9 @@
 //! Projects and environments.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use model::Permission;
-use store::{ApprovalFilter, ApprovalStatus, RunFilter, RunStatus};
 
 use super::{InEnvironment, Refusals};
 use crate::app::App;
@@ -14,7 +12,7 @@ use crate::bench::Bench;
 use crate::body::Json;
 use crate::identity::Caller;
 use crate::problem::Answer;
-use crate::{Problem, limits, view};
+use crate::{Problem, reads};
 
 /// List the projects and environments that the caller may see
 #[utoipa::path(get, path = "/api/v1/projects", tag = "projects", operation_id = "listProjects",
@@ -41,8 +39,10 @@ pub(crate) fn visible(app: &App, caller: &Caller) -> Vec<api::Project> {
     let mut projects = Vec::new();
     for (name, benches) in &app.benches {
         let environments: Vec<_> = benches.values().filter_map(|bench| named(bench, caller)).collect();
+        let default = benches.values().next().and_then(|bench| bench.default_environment());
+        let default = default.filter(|name| environments.iter().any(|one| one.name == *name));
         if !environments.is_empty() {
-            projects.push(api::Project { name: name.clone(), environments });
+            projects.push(api::Project { name: name.clone(), environments, default_environment: default });
         }
     }
     projects
@@ -70,32 +70,6 @@ pub(crate) async fn status(at: At<Read>) -> Answer<Json<api::Status>> {
 
 /// Whether anything is broken, whether anything waits, and what is under way.
 pub(crate) fn glance(bench: &Bench) -> Answer<api::Status> {
-    let journal = &bench.workshop.journal;
-    let status = journal.status()?;
-    let waiting = ApprovalFilter { status: vec![ApprovalStatus::Waiting], ..ApprovalFilter::default() };
-    let approvals = journal.approvals(&waiting, limits::GLANCE)?.items;
-    let open: Vec<RunStatus> = RunStatus::ALL.into_iter().filter(|status| !status.is_ended()).collect();
-    let runs = |status: Vec<RunStatus>| {
-        let page = journal.runs(&RunFilter { status, ..RunFilter::default() }, limits::GLANCE)?;
-        Ok::<_, Problem>(page.items.iter().map(view::run).collect::<Vec<_>>())
-    };
-    let drift = engine::drift::standing(journal.as_ref())?;
-    Ok(api::Status {
-        project: bench.project.clone(),
-        environment: bench.environment().to_string(),
-        journal: api::JournalStatus {
-            position: status.head.position,
-            digest: status.head.digest.to_string(),
-            bytes: status.bytes,
-            checkpointed_to: status.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
-        },
-        runs: status.runs.iter().map(|(word, count)| (word.to_string(), *count)).collect::<BTreeMap<_, _>>(),
-        timers: status.timers,
-        approvals_waiting: status.approvals_waiting,
-        approvals: approvals.iter().map(|row| view::approval(row, bench.access())).collect(),
-        open: runs(open)?,
-        failed: runs(vec![RunStatus::Failed])?,
-        drifted: drift.found.keys().cloned().collect(),
-        fights: drift.fights.keys().cloned().collect(),
-    })
+    let names = (bench.project.as_str(), bench.environment().as_str());
+    reads::status(&bench.workshop.journal, bench.access(), names)
 }

@@ -4,19 +4,19 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::control::{self, Command};
-use journal::events::{RunEvent, Submitted};
-use journal::{Event, Journal, Record};
-use model::{Principal, RunId, StepId, Timestamp, code};
+use journal::events::Submitted;
+use journal::{Journal, Record};
+use model::{RunId, StepId, code};
 use project::Actor;
 use serde_json::{Map, Value};
-use store::{RunFilter, RunRow, RunStatus};
+use store::RunRow;
 
-use super::{InEnvironment, Refusals, aside, cursor, page_size, words};
+use super::{InEnvironment, Refusals, aside, page_size};
 use crate::at::{At, Operate, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Query};
 use crate::problem::Answer;
-use crate::{Problem, limits, view};
+use crate::{Problem, limits, reads};
 
 /// `{project}`, `{environment}` and `{run}` of a path.
 pub(crate) type RunPath = Path<(String, String, String)>;
@@ -34,43 +34,7 @@ pub(crate) async fn list(
 
 /// One page of runs.
 pub(crate) fn page(bench: &Bench, query: &api::RunQuery) -> Answer<api::Page<api::Run>> {
-    let journal = &bench.workshop.journal;
-    let limit = page_size(query.limit, limits::PAGE_DEFAULT)?;
-    let position = journal.head()?.position;
-    if let Some(id) = &query.id {
-        let mut items = Vec::new();
-        for run in journal.find_runs(id, limit.min(limits::FOUND_MAX))? {
-            items.extend(journal.run(run)?.as_ref().map(view::run));
-        }
-        return Ok(api::Page { items, next: None, position });
-    }
-    let page = journal.runs(&filter(query)?, limit)?;
-    Ok(api::Page {
-        items: page.items.iter().map(view::run).collect(),
-        next: page.next.map(|next| next.to_string()),
-        position,
-    })
-}
-
-fn filter(query: &api::RunQuery) -> Answer<RunFilter> {
-    let known = RunStatus::ALL.map(|status| (status.as_str(), status));
-    let since = query.since.as_deref().map(|text| {
-        text.parse::<Timestamp>()
-            .map_err(|_| Problem::bad(format!("since `{text}` is no moment of RFC 3339")))
-    });
-    let requester = query
-        .requester
-        .as_deref()
-        .map(|text| text.parse::<Principal>().map_err(|error| Problem::bad(format!("requester {error}"))));
-    Ok(RunFilter {
-        status: words("status", query.status.as_deref(), &known)?,
-        name: query.workflow.clone(),
-        kind: query.kind.clone(),
-        digest: None,
-        requester: requester.transpose()?,
-        since: since.transpose()?,
-        before: cursor(query.cursor.as_deref())?,
-    })
+    reads::runs(&bench.workshop.journal, query)
 }
 
 /// Submit a run of a workflow
@@ -148,21 +112,11 @@ pub(crate) async fn propose(
 
 /// With what a run was submitted.
 pub(crate) fn submitted(bench: &Bench, run: RunId) -> Answer<Option<Submitted>> {
-    let records = bench.workshop.journal.read_stream(&run.to_string(), 0, 1)?;
-    Ok(records.into_iter().next().and_then(|record| match record.event {
-        Event::Run(RunEvent::Submitted(submitted)) => Some(*submitted),
-        _ => None,
-    }))
+    reads::submitted(&bench.workshop.journal, run)
 }
 
 pub(crate) fn links(bench: &Bench, run: &str) -> api::RunLinks {
-    let itself = format!("{}/runs/{run}", bench.path());
-    api::RunLinks {
-        steps: format!("{itself}/steps"),
-        events: format!("{itself}/events"),
-        stream: format!("{itself}/stream"),
-        itself,
-    }
+    reads::links(&bench.path(), run)
 }
 
 /// Show a run
@@ -176,62 +130,7 @@ pub(crate) async fn show(at: At<Read>, Path((_, _, run)): RunPath) -> Answer<Jso
 
 /// Everything about a run but its steps and events.
 pub(crate) fn detail(bench: &Bench, row: &RunRow) -> Answer<api::RunDetail> {
-    let submitted = submitted(bench, row.run)?;
-    let output = if row.status == RunStatus::Completed { output(bench, row)? } else { None };
-    Ok(api::RunDetail {
-        run: view::run(row),
-        input: submitted.map_or(Value::Null, |submitted| submitted.input),
-        output,
-        why: why(bench, row)?,
-        links: links(bench, &row.run.to_string()),
-    })
-}
-
-fn output(bench: &Bench, row: &RunRow) -> Answer<Option<Value>> {
-    let records = bench.workshop.journal.read(row.last.saturating_sub(1), 1)?;
-    Ok(records.into_iter().next().and_then(|record| match record.event {
-        Event::Run(RunEvent::Completed(ended)) => Some(ended.output),
-        _ => None,
-    }))
-}
-
-/// Why a run stands where it stands.
-fn why(bench: &Bench, row: &RunRow) -> Answer<Vec<String>> {
-    use store::WaitingOn;
-    let mut why = Vec::new();
-    match (&row.status, &row.waiting_on) {
-        (RunStatus::InDoubt, _) => {
-            why.push("A step may or may not have happened, and only a person can find out.".to_owned());
-        }
-        (RunStatus::Paused, _) => why.push("Somebody paused it.".to_owned()),
-        (RunStatus::Failed, _) => {
-            why.push(format!(
-                "It failed: {}.",
-                row.problem.as_deref().unwrap_or("nobody said why").trim_end_matches('.')
-            ));
-        }
-        (_, Some(WaitingOn::Approval(id))) => {
-            let approval = bench.workshop.journal.approval(*id)?;
-            let roles = approval.and_then(|row| {
-                let level = row.levels.iter().find(|level| level.level == row.level)?;
-                Some(level.roles.iter().map(model::Role::as_str).collect::<Vec<_>>().join(" or "))
-            });
-            why.push(format!(
-                "It waits for somebody with the role {} to decide {id}.",
-                roles.unwrap_or_default()
-            ));
-        }
-        (_, Some(WaitingOn::Window(at))) => {
-            why.push(format!("Policy lets it go on at {}.", model::time::rfc3339(*at)));
-        }
-        (_, Some(WaitingOn::Timer(at))) => {
-            why.push(format!("It waits until {}.", model::time::rfc3339(*at)));
-        }
-        (_, Some(WaitingOn::Run(run))) => why.push(format!("It waits for the run {run} that it started.")),
-        (_, Some(WaitingOn::Event(step))) => why.push(format!("It listens for events at {step}.")),
-        _ => {}
-    }
-    Ok(why)
+    reads::run(&bench.workshop.journal, &bench.path(), row)
 }
 
 /// List the steps of a run, as its events have left them
