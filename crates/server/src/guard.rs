@@ -54,8 +54,12 @@ fn too_often() -> Problem {
     Problem::busy(StatusCode::TOO_MANY_REQUESTS, "more requests came than one caller may make", 1)
 }
 
+/// The request's id, for pages that name it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Gives the request an id, writes down what came of it, counts it, and dresses the answer in what every answer wears.
-pub(crate) async fn outermost(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn outermost(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let began = std::time::Instant::now();
     let given = request.headers().get(api::REQUEST_ID_HEADER).and_then(|id| id.to_str().ok());
     let id = given
@@ -66,6 +70,7 @@ pub(crate) async fn outermost(State(app): State<Arc<App>>, request: Request, nex
     let is_api = path.starts_with("/api/");
     // a path would be as many series of metrics as there are runs
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     app.metrics.answered(method.as_str(), &route, response.status().as_u16(), began.elapsed());
     if let Some(Failed(mut problem)) = response.extensions_mut().remove::<Failed>() {
@@ -77,11 +82,15 @@ pub(crate) async fn outermost(State(app): State<Arc<App>>, request: Request, nex
             // what it was is in the log under this id
             problem.detail = None;
         }
-        problem.request = Some(id.clone());
-        let (parts, _) = response.into_parts();
-        let (_, body) = crate::problem::body(&problem).into_parts();
-        response = Response::from_parts(parts, body);
-        response.headers_mut().remove(header::CONTENT_LENGTH);
+        let is_page =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| contains(kind, "text/html"));
+        if !is_page {
+            problem.request = Some(id.clone());
+            let (parts, _) = response.into_parts();
+            let (_, body) = crate::problem::body(&problem).into_parts();
+            response = Response::from_parts(parts, body);
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
     } else if !method.is_safe() {
         (app.log)(&format!("{id} {method} {path} {}", response.status().as_u16()));
     }

@@ -32,6 +32,7 @@ pub mod handlers;
 pub mod identity;
 pub mod limits;
 mod metrics;
+pub mod operate;
 mod presence;
 pub mod problem;
 pub mod reads;

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::handlers::{about, approvals, journal, policy, projects, runs, workflows};
-use crate::{Problem, guard, limits, stream};
+use crate::{Problem, guard, limits, operate, stream};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -123,10 +123,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let compressed = SizeAbove::new(1_024).and(NotForContentType::SSE);
     let (open, _) = open_routes().split_for_parts();
     let (closed, _) = closed_routes().split_for_parts();
+    let closed = closed.merge(operate::web::pages(&app));
     // a layer goes around the routes that are there already: what is closed is closed whatever is added to the open ones
     let closed = closed.route_layer(from_fn(guard::tagged)).route_layer(from_fn(guard::version));
     let closed = closed.route_layer(from_fn_with_state(Arc::clone(&app), guard::known));
-    open.merge(closed)
+    open.merge(operate::web::files())
+        .merge(closed)
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
