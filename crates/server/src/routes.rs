@@ -28,6 +28,7 @@ use crate::{Problem, guard, limits, operate, stream};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     security(("token" = []), ("session" = [])),
+    components(schemas(api::Finding, api::Problem)),
     modifiers(&Schemes),
     tags(
         (name = "projects", description = "Projects and environments"),

@@ -33,40 +33,40 @@ pub(crate) struct InEnvironment {
 pub(crate) enum Refusals {
     /// The request is not well-formed.
     #[response(status = 400, content_type = "application/problem+json")]
-    Bad(#[to_schema] api::Problem),
+    Bad(api::Problem),
     /// Nobody is signed in.
     #[response(status = 401, content_type = "application/problem+json")]
-    NotSignedIn(#[to_schema] api::Problem),
+    NotSignedIn(api::Problem),
     /// The caller may not do that, or policy denies it.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] api::Problem),
+    Forbidden(api::Problem),
     /// There is no such thing, or the caller may not know of it.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] api::Problem),
+    NotFound(api::Problem),
     /// That version of the interface is not spoken.
     #[response(status = 406, content_type = "application/problem+json")]
-    Version(#[to_schema] api::Problem),
+    Version(api::Problem),
     /// The thing is not in a state that allows it; `state` says in which it is.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] api::Problem),
+    Conflict(api::Problem),
     /// The body is larger than the limit.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] api::Problem),
+    TooLarge(api::Problem),
     /// The body is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
-    MediaType(#[to_schema] api::Problem),
+    MediaType(api::Problem),
     /// The body is well-formed and wrong; `findings` say where.
     #[response(status = 422, content_type = "application/problem+json")]
-    Unprocessable(#[to_schema] api::Problem),
+    Unprocessable(api::Problem),
     /// More requests than one caller may make.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] api::Problem),
+    TooMany(api::Problem),
     /// The server did something it never should.
     #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] api::Problem),
+    Internal(api::Problem),
     /// The server has too much to do, or its disk is full.
     #[response(status = 503, content_type = "application/problem+json")]
-    Busy(#[to_schema] api::Problem),
+    Busy(api::Problem),
 }
 
 /// How many items a page has.
