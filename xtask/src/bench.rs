@@ -31,6 +31,7 @@ const PARTS: &[Part] = &[
     ("plan", || bench(&["-p", "plan", "--bench", "plan"], &[])),
     ("files", || compare("files.sh")),
     ("plans", || compare("plan.sh")),
+    ("serving", serving),
     ("sessions", || bench(&["-p", "remote", "--bench", "sessions"], &[("AEDILE_RUNNER", &runner()?)])),
 ];
 
@@ -124,6 +125,14 @@ fn compare(script: &str) -> Result<(), String> {
             .env("AEDILE", target().join("release/aedile"))
             .env("AEDILE_RUNNER", runner),
     )
+}
+
+/// A server on a journal of a million events, as a process.
+fn serving() -> Result<(), String> {
+    finish(cargo().args(["build", "--release", "--quiet", "--package", "cli", "--bin", "aedile"]))?;
+    finish(cargo().args(["build", "--release", "--quiet", "--package", "store", "--example", "fill"]))?;
+    let (aedile, fill) = (target().join("release/aedile"), target().join("release/examples/fill"));
+    bench(&["-p", "server", "--bench", "serving"], &[("AEDILE", &aedile), ("AEDILE_FILL", &fill)])
 }
 
 /// `aedile --help`, and `aedile status` on a journal of a million events, as processes.
