@@ -79,3 +79,18 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Query<T
             .map_err(|rejection| Problem::bad(format!("the query is wrong: {}", rejection.body_text())))
     }
 }
+
+/// What is in braces in a route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|path| Self(path.0))
+            .map_err(|rejection| Problem::bad(format!("the path is wrong: {}", rejection.body_text())))
+    }
+}

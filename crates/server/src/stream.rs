@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -21,7 +21,7 @@ use utoipa::IntoParams;
 use crate::app::App;
 use crate::at::{At, Read};
 use crate::bench::Bench;
-use crate::body::Query;
+use crate::body::{Path, Query};
 use crate::feed::{Frame, Listener};
 use crate::handlers::{InEnvironment, Refusals};
 use crate::identity::Caller;

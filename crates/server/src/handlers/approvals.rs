@@ -1,6 +1,5 @@
 //! Approvals: listed, shown, decided.
 
-use axum::extract::Path;
 use engine::EngineError;
 use engine::approvals;
 use model::{ApprovalId, code};
@@ -11,7 +10,7 @@ use super::{InEnvironment, Refusals};
 use crate::Problem;
 use crate::at::{Approve, At, Operate, Read};
 use crate::bench::Bench;
-use crate::body::{Json, Query};
+use crate::body::{Json, Path, Query};
 use crate::identity::Caller;
 use crate::problem::Answer;
 use crate::reads::{self, Decider};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Path;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use journal::events::EnvironmentEvent;
@@ -16,7 +15,7 @@ use store::ReadOnlyJournal;
 use super::{InEnvironment, Refusals, aside, page_size};
 use crate::at::{Administer, At, Read};
 use crate::bench::Bench;
-use crate::body::{Json, Query};
+use crate::body::{Json, Path, Query};
 use crate::problem::Answer;
 use crate::{Problem, limits, view};
 

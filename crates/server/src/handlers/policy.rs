@@ -1,6 +1,5 @@
 //! Policy: listed, explained, asked what it would say.
 
-use axum::extract::Path;
 use policy::{Decision, PolicySet, Source};
 use project::decisions;
 use serde_json::Value;
@@ -8,7 +7,7 @@ use serde_json::Value;
 use super::{InEnvironment, Refusals, aside};
 use crate::at::{At, Read};
 use crate::bench::Bench;
-use crate::body::Json;
+use crate::body::{Json, Path};
 use crate::problem::Answer;
 use crate::{Problem, limits};
 

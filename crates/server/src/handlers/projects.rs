@@ -9,7 +9,7 @@ use super::{InEnvironment, Refusals};
 use crate::app::App;
 use crate::at::{At, Known, Read};
 use crate::bench::Bench;
-use crate::body::Json;
+use crate::body::{Json, Path};
 use crate::identity::Caller;
 use crate::problem::Answer;
 use crate::{Problem, reads};
@@ -28,7 +28,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, Known(caller): Known) -> J
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Known(caller): Known,
-    axum::extract::Path(name): axum::extract::Path<String>,
+    Path(name): Path<String>,
 ) -> Answer<Json<api::Project>> {
     let found = visible(&app, &caller).into_iter().find(|project| project.name == name);
     found.map(Json).ok_or_else(|| Problem::not_found(format!("there is no project {name} that you may see")))

@@ -1,6 +1,5 @@
 //! Runs: submitted, listed, shown, steered.
 
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::control::{self, Command};
@@ -14,7 +13,7 @@ use store::RunRow;
 use super::{InEnvironment, Refusals, aside, page_size};
 use crate::at::{At, Operate, Read};
 use crate::bench::Bench;
-use crate::body::{Json, Query};
+use crate::body::{Json, Path, Query};
 use crate::problem::Answer;
 use crate::{Problem, limits, reads};
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
 use model::Severity;
 use project::{Document, ProjectError};
 use serde_json::Value;
@@ -10,7 +9,7 @@ use serde_json::Value;
 use super::{InEnvironment, Refusals, aside};
 use crate::at::{At, Read};
 use crate::bench::Bench;
-use crate::body::Json;
+use crate::body::{Json, Path};
 use crate::problem::{Answer, finding};
 
 /// List the project's workflows

@@ -1,10 +1,11 @@
 //! The server as its clients see it: real sockets, real journals, real engines.
 
-#![allow(clippy::unwrap_used, reason = "what cannot fail in a test's helper fails the test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "every line of this program is a test")]
 
 mod acceptance;
 mod hostile;
 mod permissions;
+mod strangers;
 mod streams;
 mod support;
 mod workings;
