@@ -16,6 +16,8 @@
 
   function reveal(root) {
     $$(".copy, .theme, .palette-open, .help-open, #verify", root).forEach((one) => { one.hidden = false; });
+    // the server does not know by which name one reaches it
+    $$("[data-link]", root).forEach((one) => { if (one.textContent.startsWith("/")) one.textContent = location.origin + one.textContent; });
     if (body.dataset.stream) $$("#hold", root).forEach((one) => { one.hidden = false; });
   }
 
@@ -190,6 +192,7 @@
       if (same(part, next) || busy(part)) continue;
       put(part, next);
       changed += 1;
+      if (next.matches(".sentence, .state")) say(next.textContent.trim().replace(/\s+/g, " "));
     }
     // what appears beside known things, as the count of approvals in the rail
     for (const next of $$(".rail a", page)) {
@@ -199,6 +202,20 @@
     }
     news(page);
     if (changed) tell();
+    if (shape(document) !== shape(page)) reshape();
+  }
+
+  // Which parts a page has. Where one comes or goes, nothing is put in place: it would push away what is below it.
+  const shape = (root) => $$("main h2[id], main .empty", root).filter((one) => !one.closest("#list")).map((one) => one.id || "empty").join(" ");
+
+  function reshape() {
+    const button = $("#news");
+    if (button && !$("#list")) {
+      $("span", button).textContent = "Show what is new";
+      button.hidden = false;
+    } else if (!button && !$("details.action[open] form") && !document.activeElement.matches("input, textarea, select")) {
+      location.reload();
+    }
   }
 
   // Ages differ in each answer; they are no change.
@@ -240,7 +257,7 @@
     }
     const first = $("#list > .empty");
     if (button && first && $("#list [data-row]", page)) count += $$("#list [data-row]", page).length;
-    if (!button) return;
+    if (!button || !$("#list")) return;
     const words = count ? `${count} new` : "";
     if ($("span", button).textContent !== words) {
       $("span", button).textContent = words;
@@ -251,7 +268,7 @@
 
   function show() {
     const next = live.fresh && $("#list", live.fresh);
-    if (!next) return;
+    if (!next || !$("#list")) return location.reload();
     $("#news").hidden = true;
     $("#news span").textContent = "";
     $("#list").replaceWith(document.importNode(next, true));
@@ -329,7 +346,9 @@
     const found = [];
     for (const link of links) {
       const href = link.getAttribute("href");
-      const words = link.textContent.trim().replace(/\s+/g, " ");
+      const named = link.cloneNode(true);
+      $$(".count, .note, .kind", named).forEach((one) => one.remove());
+      const words = named.textContent.trim().replace(/\s+/g, " ");
       if (!href || !words || seen.has(href)) continue;
       seen.add(href);
       found.push({ href, words, where: link.closest(".rail") ? "page" : link.closest(".switch") ? "environment" : link.closest("main") ? "on this page" : "" });

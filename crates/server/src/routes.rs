@@ -3,8 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::{Router, http::Uri};
 use model::code;
 use tower_http::compression::CompressionLayer;
@@ -139,8 +140,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn nothing(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is nothing at {}", uri.path()))
+async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
+    let problem = Problem::not_found(format!("there is nothing at {}", uri.path()));
+    let browses = headers.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok());
+    if uri.path().starts_with("/api/") || !browses.is_some_and(|kinds| kinds.contains("text/html")) {
+        return problem.into_response();
+    }
+    (problem.status(), operate::errors::nowhere(problem.body())).into_response()
 }
 
 async fn no_method(method: axum::http::Method, uri: Uri) -> Problem {

@@ -46,6 +46,18 @@ pub fn page(frame: &Frame, problem: &api::Problem) -> Markup {
     frame.page(&Head::still(title, Section::None), &content)
 }
 
+/// A problem as a page of an address that nothing is at, whoever asks.
+pub fn nowhere(problem: &api::Problem) -> Markup {
+    super::outside(
+        "Not found",
+        &html! {
+            h1 { "Not found" }
+            p { (text::line(problem.detail.as_deref().unwrap_or(&problem.title))) "." }
+            p { a.button href="/" { "To the beginning" } }
+        },
+    )
+}
+
 /// The beginning, for somebody who may see several environments, or none.
 pub fn choose(frame: &Frame) -> Markup {
     let content = html! {

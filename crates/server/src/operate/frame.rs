@@ -426,7 +426,7 @@ fn help() -> Markup {
     html! {
         dialog #help aria-labelledby="help-title" {
             form method="dialog" {
-                h2 #help-title { "Keys" }
+                h2 #help-title { "Keyboard" }
                 dl.keys {
                     @for (keys, what) in KEYS {
                         div { dt { @for key in keys.split_whitespace() { kbd { (key) } " " } } dd { (what) } }

@@ -40,6 +40,7 @@ pub fn page(frame: &Frame, view: &View) -> Markup {
     let first = view.status.runs.is_empty() && view.changes.is_empty();
     let content = html! {
         (parts::heading(&[], &html! { "Overview" }, &html! {}))
+        (parts::news())
         section.three aria-label="In three sentences" { (broken(frame, view)) (waiting(frame, view)) (changed(frame, view)) }
         @if first {
             (parts::empty(Empty::First {

@@ -76,7 +76,7 @@ fn outcome(frame: &Frame, view: &View) -> Markup {
         let content = html! {
             p { strong { "Your decision was not recorded: somebody was faster." } }
             @if let (Some(by), Some(at)) = (&approval.ended_by, &approval.ended_at) {
-                p { (text::person(by)) " " (status::of(&approval.status).word) " it " (time::ago(at, frame.now)) " (" (time::at(at)) " UTC)." }
+                p { (text::line(by)) " " (status::of(&approval.status).word) " it " (time::ago(at, frame.now)) " (" (time::at(at)) " UTC)." }
             }
         };
         return parts::notice(Weight::Bad, &content);
@@ -196,12 +196,18 @@ fn decision(frame: &Frame, view: &View) -> Markup {
         return html! {
             section.panel.decision #decide aria-labelledby="decision" {
                 h2 #decision { "Decided" }
-                p { "This approval " (status::of(&approval.status).word) " already; an approval ends once." }
+                p {
+                    @match &approval.ended_by {
+                        Some(by) => { (text::person(by)) " " (status::of(&approval.status).word) " it. " }
+                        None => { "It is " (status::of(&approval.status).word) ". " }
+                    }
+                    "An approval ends once."
+                }
             }
         };
     }
     html! {
-        section.panel.decision #decide aria-labelledby="decision" {
+        section.panel.decision #decide aria-labelledby="decision" data-key="decision" {
             h2 #decision { "Your decision" }
             @if you.decide { (forms(frame, approval)) } @else { (cannot(you)) }
             @if you.override_ { (overriding(frame, approval)) }
@@ -238,7 +244,7 @@ fn forms(frame: &Frame, approval: &api::Approval) -> Markup {
     html! {
         form method="post" action=(target(frame, approval, "grant")) {
             (hidden(frame, approval))
-            label { span { "Why " span.note { "(may be left out)" } } input type="text" name="reason" maxlength=(limits::LINE_CHARS_MAX) autocomplete="off"; }
+            label { span { "Why " span.note { "(may be left out)" } } input type="text" name="comment" maxlength=(limits::LINE_CHARS_MAX) autocomplete="off"; }
             button.primary.wide-button type="submit" { (icon("check")) "Grant" }
             p.note {
                 @if missing > 0 { "Then " (text::count(missing, "more grant")) " at this level." }

@@ -111,7 +111,7 @@ fn once(what: &str, secret: &str) -> Markup {
         Weight::Good,
         &html! {
             p { strong { (what) } " It is shown now and never again: only its digest is kept." }
-            p.command { code data-copy { (secret) } button.quiet.copy type="button" hidden { (icon("copy")) span { "Copy" } } }
+            p.command { code data-copy data-link[secret.starts_with('/')] { (secret) } button.quiet.copy type="button" hidden { (icon("copy")) span { "Copy" } } }
         },
     )
 }
@@ -170,7 +170,7 @@ fn token(frame: &Frame, token: &Token) -> Markup {
                 span.title { (text::line(&token.name)) } " " code.id { (text::short_id(&token.id)) }
                 p.note {
                     "may " (text::line(&token.scope)) " \u{b7} made " (time::ago(&token.created_at, frame.now))
-                    @if let Some(at) = &token.expires_at { " \u{b7} ends " (time::ago(at, frame.now)) }
+                    @if let Some(at) = &token.expires_at { " \u{b7} " @if token.ended { "ended " } @else { "ends " } (time::ago(at, frame.now)) }
                     @match &token.used_at { Some(at) => { " \u{b7} used " (time::ago(at, frame.now)) } None => " \u{b7} never used" }
                 }
             }

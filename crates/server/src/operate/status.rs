@@ -63,6 +63,7 @@ pub(super) fn of(status: &str) -> Shown {
         "cancelled" => shown(Idle, "stop", "cancelled"),
         "asking" => shown(Warn, "people", "asked"),
         "deferred" => shown(Warn, "clock", "deferred"),
+        "entered" => shown(Good, "check", "entered"),
         "abandoned" => shown(Idle, "stop", "abandoned"),
         "granted" => shown(Good, "check", "granted"),
         "denied" => shown(Bad, "cross", "denied"),

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod hostile;
+mod operate;
 mod permissions;
 mod strangers;
 mod streams;

@@ -212,13 +212,18 @@ fn plain(step: &str) -> &str {
     }
 }
 
-/// The state of each box: that of its last execution.
+/// The state of each box: that of its last execution. A task that only holds others is entered once one of them has begun.
 fn states<'v>(view: &'v View, graph: &Graph) -> Vec<Option<&'v str>> {
     let mut by_step: HashMap<&str, &str> = HashMap::new();
     for step in &view.steps {
         by_step.insert(plain(&step.step), &step.status);
     }
-    graph.vertices.iter().map(|vertex| by_step.get(vertex.step.as_str()).copied()).collect()
+    let inside = |vertex: &Vertex| {
+        let start = format!("{}/", vertex.step);
+        by_step.keys().any(|step| step.starts_with(&start)).then_some("entered")
+    };
+    let state = |vertex: &Vertex| by_step.get(vertex.step.as_str()).copied().or_else(|| inside(vertex));
+    graph.vertices.iter().map(state).collect()
 }
 
 pub(super) fn lens(frame: &Frame, view: &View) -> Markup {

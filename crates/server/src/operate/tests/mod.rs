@@ -42,6 +42,7 @@ fn pages() -> Vec<(&'static str, Markup)> {
                 &quiet::problem(404, "nothing is known by that name", "there is no run run_1"),
             ),
         ),
+        ("nowhere", errors::nowhere(&quiet::problem(404, "nothing", "there is nothing at /x"))),
         ("outside", outside("Sign in", &maud::html! { h1 { "Sign in" } p { "With a link." } })),
     ];
     all.extend(nothing(&frame, &onlooker));
@@ -203,7 +204,7 @@ fn a_disabled_button_says_why() {
 #[test]
 fn a_decision_that_came_too_late_says_who_was_faster() {
     let page = content(review::page(&fixtures::frame(), &fixtures::late_review()));
-    assert!(page.contains("somebody was faster") && page.contains("omar denied it"), "{page}");
+    assert!(page.contains("somebody was faster") && page.contains("user:omar denied it"), "{page}");
     assert!(!page.contains("<form"), "there is nothing left to decide");
 }
 

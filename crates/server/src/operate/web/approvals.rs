@@ -162,7 +162,7 @@ async fn grant(
     Path((_, _, id)): ApprovalPath,
     fields: Fields,
 ) -> Answer<Response> {
-    let decision = binding(&fields).map(|binding| (Choice::Grant { reason: fields.get("reason") }, binding));
+    let decision = binding(&fields).map(|binding| (Choice::Grant { reason: fields.get("comment") }, binding));
     decided(app, at, id, decision).await
 }
 
