@@ -347,7 +347,7 @@ fn change(frame: &Frame, view: &View, record: &api::Record) -> Markup {
                 strong { (text::person(&record.actor)) } " "
                 span.mark.(told.tone.class()) { (told.mark) } " "
                 @if let Some(path) = words::subject(record) { a href=(frame.path(&path)) { (view.about(record)) } " " }
-                @if !told.text.is_empty() && told.text != view.about(record) { span.note { (told.text) } }
+                @if !told.text.is_empty() && !told.text.starts_with(&view.about(record)) { span.note { (told.text) } }
             }
             (time::ago(&record.at, frame.now))
         }

@@ -56,11 +56,13 @@ pub(super) fn paragraph(text: &str) -> String {
     bounded(text, limits::TEXT_CHARS_MAX)
 }
 
-/// A principal as people call them: a user by name, Aedile itself as that, others whole.
+/// A principal as people call them: a user by name, Aedile itself as that, a run as one, others whole.
 pub(super) fn person(principal: &str) -> String {
     match principal {
         "system:aedile" => "Aedile".to_owned(),
         "drift:aedile" => "Aedile (drift)".to_owned(),
+        // its id stands beside it wherever that counts, as the stream or the link
+        other if other.starts_with("workflow:run_") => "the run".to_owned(),
         other => line(other.strip_prefix("user:").unwrap_or(other)),
     }
 }
@@ -229,6 +231,18 @@ mod tests {
         assert_eq!(line("a\u{202e}b\u{1b}[2Jc\nd"), "a\u{fffd}b\u{fffd}[2Jc d");
         assert_eq!(line(&"x".repeat(400)).chars().count(), limits::LINE_CHARS_MAX + 1);
         assert_eq!(line(&format!("k={SECRET_OPEN}db{SECRET_CLOSE}")), "k=secret(db)");
+    }
+
+    #[test]
+    fn principals_are_called_as_people_call_them() {
+        for (principal, called) in [
+            ("user:lea", "lea"),
+            ("token:ci", "token:ci"),
+            ("system:aedile", "Aedile"),
+            ("workflow:run_01m7zyapx6mbh2svc0dj30p1ve", "the run"),
+        ] {
+            assert_eq!(person(principal), called);
+        }
     }
 
     #[test]
