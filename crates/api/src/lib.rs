@@ -20,6 +20,7 @@
 mod approvals;
 #[cfg(feature = "client")]
 pub mod client;
+mod identity;
 mod journal;
 mod policy;
 mod problem;
@@ -28,6 +29,7 @@ mod runs;
 mod workflows;
 
 pub use approvals::*;
+pub use identity::*;
 pub use journal::*;
 pub use policy::*;
 pub use problem::{Finding, MEDIA_TYPE, Problem};

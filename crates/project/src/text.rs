@@ -67,7 +67,7 @@ pub fn value(text: &str, shown: &str) -> Result<serde_json::Value, ProjectError>
 }
 
 /// Reads YAML into `T`; the finding names line, column and JSON pointer of what is wrong.
-pub(crate) fn yaml<T: DeserializeOwned>(text: &str, shown: &str) -> Result<T, ProjectError> {
+pub fn yaml<T: DeserializeOwned>(text: &str, shown: &str) -> Result<T, ProjectError> {
     let options = serde_saphyr::options! { with_snippet: false };
     let mut path = String::new();
     let answer = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {

@@ -24,6 +24,8 @@ pub const CONNECTIONS_MAX: usize = 8_192;
 pub const REQUESTS_MAX: usize = 512;
 /// Most requests of one caller within a second, on average.
 pub const REQUESTS_PER_SECOND: u32 = 1_000;
+/// Most that `server.yaml` can set it to.
+pub const REQUESTS_PER_SECOND_MAX: u32 = 1_000_000;
 /// Most requests from one address within a second, on average, before it is known who asks.
 pub const STRANGERS_PER_SECOND: u32 = 50;
 /// Most callers whose rate is remembered.

@@ -103,6 +103,13 @@ impl Problem {
         self
     }
 
+    /// The same, to come back after some seconds.
+    #[must_use]
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -144,7 +151,17 @@ fn status_of(code: &'static Code) -> StatusCode {
         journal::CONFLICT,
         general::AMBIGUOUS,
     ];
-    let forbidden = [policy::NOT_APPROVER, policy::OWN_REQUEST, policy::NO_OVERRIDE, server::FORBIDDEN];
+    let forbidden = [
+        policy::NOT_APPROVER,
+        policy::OWN_REQUEST,
+        policy::NO_OVERRIDE,
+        server::FORBIDDEN,
+        server::FORGED,
+        server::TOO_WIDE,
+        server::DISABLED,
+        server::WRONG_PERSON,
+        server::PROVIDER_REFUSED,
+    ];
     let later = [journal::OVERLOADED, journal::LOCKED, journal::FULL, journal::STORE_IO, run::LIMIT];
     let here = [
         general::UNREADABLE,
@@ -165,6 +182,12 @@ fn status_of(code: &'static Code) -> StatusCode {
         StatusCode::PAYLOAD_TOO_LARGE
     } else if code == server::NOT_SIGNED_IN {
         StatusCode::UNAUTHORIZED
+    } else if code == server::LINK_SPENT {
+        StatusCode::GONE
+    } else if code == server::TOO_MANY_LOGINS {
+        StatusCode::TOO_MANY_REQUESTS
+    } else if code == server::PROVIDER_FAILED {
+        StatusCode::BAD_GATEWAY
     } else if later.contains(&code) {
         StatusCode::SERVICE_UNAVAILABLE
     } else if here.contains(&code) {

@@ -6,6 +6,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use axum::{Router, http::Uri};
 use model::code;
 use tower_http::compression::CompressionLayer;
@@ -16,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::handlers::{about, approvals, journal, policy, projects, runs, workflows};
+use crate::handlers::{about, approvals, identity, journal, login, policy, projects, runs, workflows};
 use crate::{Problem, guard, limits, operate, stream};
 
 #[derive(OpenApi)]
@@ -72,6 +73,14 @@ fn closed_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(about::version))
         .routes(routes!(about::openapi))
         .routes(routes!(about::metrics))
+        .routes(routes!(identity::me))
+        .routes(routes!(identity::tokens, identity::issue_token))
+        .routes(routes!(identity::revoke_token))
+        .routes(routes!(identity::accounts, identity::add_account))
+        .routes(routes!(identity::disable_account))
+        .routes(routes!(identity::enable_account))
+        .routes(routes!(identity::set_administrator))
+        .routes(routes!(identity::issue_link))
         .routes(routes!(projects::list))
         .routes(routes!(projects::show))
         .routes(routes!(projects::status))
@@ -108,6 +117,17 @@ fn closed_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(stream::journal))
 }
 
+/// Pages that somebody signs in with, and so cannot be signed in for.
+fn login_pages() -> Router<Arc<App>> {
+    Router::new()
+        .route("/login", get(login::page).post(login::sign_in))
+        .route("/login/link/{secret}", get(login::link))
+        .route("/login/oidc", get(login::to_provider))
+        .route(crate::identity::oidc::CALLBACK, get(login::from_provider))
+        .route("/setup", post(login::set_up))
+        .route("/setup/{secret}", get(login::setup))
+}
+
 /// The description of the interface, `openapi/aedile.json`.
 pub fn document() -> &'static str {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
@@ -126,10 +146,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let (open, _) = open_routes().split_for_parts();
     let (closed, _) = closed_routes().split_for_parts();
     let closed = closed.merge(operate::web::pages(&app));
+    let closed = closed.route("/logout", post(login::sign_out));
     // a layer goes around the routes that are there already: what is closed is closed whatever is added to the open ones
     let closed = closed.route_layer(from_fn(guard::tagged)).route_layer(from_fn(guard::version));
     let closed = closed.route_layer(from_fn_with_state(Arc::clone(&app), guard::known));
     open.merge(operate::web::files())
+        .merge(login_pages())
         .merge(closed)
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)

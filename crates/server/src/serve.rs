@@ -21,6 +21,7 @@ use tower::Service;
 use crate::app::{App, Log};
 use crate::config::Settings;
 use crate::identity::Identity;
+use crate::identity::oidc::Oidc;
 use crate::presence::Presence;
 use crate::tls::{Encryption, encryption};
 use crate::{ServerError, bench, limits, routes};
@@ -75,6 +76,10 @@ impl Server {
         let mut identity = Identity::open(&state, Arc::clone(&machine.clock), Arc::clone(&machine.entropy))?;
         if let Some(url) = &settings.public_url {
             identity = identity.reached_at(url);
+            if let Some(oidc) = &settings.oidc {
+                let (clock, entropy) = (Arc::clone(&machine.clock), Arc::clone(&machine.entropy));
+                identity = identity.with_provider(Oidc::new(oidc.clone(), url, clock, entropy)?);
+            }
         }
         let encryption = settings.tls.as_ref().map(|tls| encryption(tls, &state)).transpose()?;
         let secure = encryption.is_some() || settings.behind_proxy;

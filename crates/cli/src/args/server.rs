@@ -23,6 +23,9 @@ pub struct ServerArgs {
 /// How it is served.
 #[derive(Debug, Clone, Args)]
 pub struct ServingArgs {
+    /// File of settings; `server.yaml` in the server's directory when left out
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Address and port to listen at; port 0 is any free one [default: 127.0.0.1:8420]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,

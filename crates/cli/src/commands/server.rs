@@ -91,7 +91,10 @@ fn serving(projects: &[Project], args: &ServingArgs) -> Result<Serving, Report> 
         Some(state) => current_directory()?.join(state),
         None => server::default_state(projects),
     };
-    let mut settings = Settings::default();
+    let mut settings = match &args.config {
+        Some(file) => Settings::read(&current_directory()?.join(file))?,
+        None => Settings::in_directory(&state)?,
+    };
     match args.tls {
         Some(TlsHow::SelfMade) => settings.tls = Some(Tls::SelfMade { names: Vec::new() }),
         Some(TlsHow::Off) => settings.tls = None,

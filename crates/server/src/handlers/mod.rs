@@ -2,7 +2,9 @@
 
 pub mod about;
 pub mod approvals;
+pub mod identity;
 pub mod journal;
+pub mod login;
 pub mod policy;
 pub mod projects;
 pub mod runs;

@@ -38,6 +38,8 @@ mod error;
 mod floods;
 pub mod limits;
 mod links;
+pub mod oidc;
+pub mod pages;
 mod secret;
 mod sessions;
 mod state;
@@ -89,6 +91,7 @@ pub struct Identity {
     turn: Mutex<()>,
     floods: Floods,
     origin: Option<String>,
+    provider: Option<oidc::Oidc>,
 }
 
 impl fmt::Debug for Identity {
@@ -152,6 +155,7 @@ impl Identity {
             turn: Mutex::default(),
             floods: Floods::default(),
             origin: None,
+            provider: None,
         };
         identity.catch_up()?;
         Ok(identity)

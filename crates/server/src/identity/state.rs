@@ -248,4 +248,10 @@ impl State {
         let id = self.sessions_by_digest.get(digest)?;
         Some((*id, self.sessions.get(id)?))
     }
+
+    /// The account that a provider's person is bound to.
+    pub(crate) fn bound_to(&self, federated: &Federated) -> Option<&Principal> {
+        let bound = |account: &Account| account.federated.as_ref() == Some(federated);
+        self.accounts.iter().find(|(_, account)| bound(account)).map(|(name, _)| name)
+    }
 }

@@ -5,7 +5,10 @@
 mod acceptance;
 mod hostile;
 mod operate;
+mod identity;
 mod permissions;
+#[path = "../identity/provider.rs"]
+mod provider;
 mod strangers;
 mod streams;
 mod support;

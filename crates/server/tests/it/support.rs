@@ -104,6 +104,11 @@ impl World {
 
     /// Projects with their access rules.
     pub(crate) async fn with(projects: &[(&str, &str)]) -> Self {
+        Self::set_up(projects, |_| ()).await
+    }
+
+    /// The same with options of the test's own.
+    pub(crate) async fn set_up(projects: &[(&str, &str)], change: impl FnOnce(&mut Options)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let projects =
             projects.iter().map(|(name, access)| project(directory.path(), name, access)).collect();
@@ -112,6 +117,7 @@ impl World {
         let mut options = Options::new(projects, machine());
         options.settings.requests_per_second = 100_000;
         options.log = Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()));
+        change(&mut options);
         let server = Server::open(options, "127.0.0.1:0".parse().unwrap()).unwrap();
         let listening = server.listen().await.unwrap();
         let (url, app) = (listening.url().to_owned(), Arc::clone(listening.app()));
