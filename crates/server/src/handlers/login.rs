@@ -238,9 +238,10 @@ fn refused(problem: Problem, title: &str, content: &Markup) -> Response {
     response
 }
 
-/// A page for somebody who is not signed in. Its address may hold a secret, so nobody is told it.
+/// A page for somebody who is not signed in. Its address may hold a secret, so nobody is told more of it than the server's own
+/// name; that has to be told, because a browser that may not say where a form came from says `Origin: null`.
 fn answer(status: StatusCode, title: &str, content: &Markup) -> Response {
     let mut response = (status, operate::outside(title, content)).into_response();
-    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     response
 }

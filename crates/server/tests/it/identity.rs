@@ -107,7 +107,7 @@ async fn a_link_is_looked_at_often_and_used_once() {
     let path = format!("/login/link/{}", link.secret.expose());
     for _ in 0..3 {
         let page = world.stranger().request(Method::GET, &path).send().await.unwrap();
-        assert_eq!(page.headers()["referrer-policy"], "no-referrer");
+        assert_eq!(page.headers()["referrer-policy"], "strict-origin");
         assert_eq!(page.headers()["cache-control"], "no-store");
         let page = read(page).await;
         let text = page.body.as_str().unwrap();
