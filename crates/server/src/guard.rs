@@ -177,9 +177,7 @@ fn to_login(uri: &str) -> Response {
 }
 
 async fn admit(app: &App, peer: SocketAddr, request: Request) -> Result<Request, (Problem, Option<String>)> {
-    let page = request.method() == Method::GET
-        && !request.uri().path().starts_with("/api/")
-        && request.headers().get(header::ACCEPT).is_some_and(|accept| contains(accept, "text/html"));
+    let page = request.method() == Method::GET && is_page(request.uri(), request.headers());
     let uri = page.then(|| request.uri().path_and_query().map_or("/", |it| it.as_str()).to_owned());
     let refused = |problem: Problem| (problem, uri.clone());
     let presented = Presented::from_headers(request.headers(), app.secure);
@@ -194,6 +192,12 @@ async fn admit(app: &App, peer: SocketAddr, request: Request) -> Result<Request,
     let mut request = meant(app, &caller, request).await.map_err(&refused)?;
     request.extensions_mut().insert(Arc::new(caller));
     Ok(request)
+}
+
+/// Whether a person asks, who wants to read the answer in a browser.
+pub(crate) fn is_page(uri: &axum::http::Uri, headers: &HeaderMap) -> bool {
+    !uri.path().starts_with("/api/")
+        && headers.get(header::ACCEPT).is_some_and(|accept| contains(accept, "text/html"))
 }
 
 fn contains(value: &HeaderValue, word: &str) -> bool {

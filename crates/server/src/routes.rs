@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -164,11 +164,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
     let problem = Problem::not_found(format!("there is nothing at {}", uri.path()));
-    let browses = headers.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok());
-    if uri.path().starts_with("/api/") || !browses.is_some_and(|kinds| kinds.contains("text/html")) {
-        return problem.into_response();
+    if guard::is_page(&uri, &headers) {
+        return (problem.status(), operate::errors::nowhere(problem.body())).into_response();
     }
-    (problem.status(), operate::errors::nowhere(problem.body())).into_response()
+    problem.into_response()
 }
 
 async fn no_method(method: axum::http::Method, uri: Uri) -> Problem {

@@ -65,7 +65,8 @@ async fn of_many_who_use_a_link_at_once_one_gets_in() {
         for one in tries {
             match one.await.unwrap() {
                 Ok(session) => opened.push(session),
-                Err(error) => assert_eq!(model::Coded::code(&error).id, "E1205"),
+                // the last of so many failures are told to wait
+                Err(error) => assert!(matches!(model::Coded::code(&error).id, "E1205" | "E1204"), "{error}"),
             }
         }
         assert_eq!(opened.len(), 1, "round {round}");

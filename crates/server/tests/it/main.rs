@@ -4,8 +4,8 @@
 
 mod acceptance;
 mod hostile;
-mod operate;
 mod identity;
+mod operate;
 mod permissions;
 #[path = "../identity/provider.rs"]
 mod provider;
