@@ -64,6 +64,7 @@ async fn keys_lead_to_pages_and_change_nothing() {
     let mut place = Place::release();
     let browser = driver.browser().await;
     browser.sign_in(&place.link("lea")).await;
+    browser.open(&place.page("/overview")).await;
     for (keys, path) in
         [("gr", "/runs"), ("ga", "/approvals"), ("gj", "/journal"), ("gp", "/policy"), ("go", "/overview")]
     {
