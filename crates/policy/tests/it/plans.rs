@@ -85,7 +85,7 @@ require: [{match: {action: plan.apply}, chain: lead}]
 quotas: [{match: {action: http.call}, limit: 1, window: 1h}]
 ";
     let sets = [set(""), set(yaml), set(chain), sets(&[("policy.yaml", chain), ("own.rego", rego)])];
-    assert_eq!(sets.each_ref().map(|set| set.reads_documents()), [false, false, false, true]);
+    assert_eq!(sets.each_ref().map(policy::PolicySet::reads_documents), [false, false, false, true]);
     for set in &sets {
         for changes in [1, 2, 4] {
             let planned = Facts { plan: Some(Arc::new(json!({"changes": changes}))), ..facts() };
