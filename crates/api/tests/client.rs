@@ -120,10 +120,12 @@ async fn what_is_no_aedile_server_is_told_from_one_and_nothing_is_followed() {
             b"HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n".to_vec(),
         ),
     ] {
-        let script = Script::plain(vec![bytes]).await;
+        // what is no HTTP may be a connection that broke, and is asked again
+        let times = if what == "garbage" { 5 } else { 1 };
+        let script = Script::plain(vec![bytes; times]).await;
         let error = script.client().me().await.unwrap_err();
         assert_eq!(codes(&error), ("E1229", 1), "{what}: {}", error.whole());
-        assert_eq!(script.heard().len(), 1, "{what}");
+        assert_eq!(script.heard().len(), times, "{what}");
     }
 }
 

@@ -14,6 +14,7 @@
 
 pub mod args;
 mod commands;
+mod logins;
 pub mod report;
 pub mod ui;
 pub mod views;
@@ -40,7 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, world: &World) -> ExitCode
     let code = match commands::run(&mut ui, world, &cli) {
         Ok(code) => code,
         Err(report) => {
-            let report = report.or_hint_at_usage(|| help_of(&args));
+            let report = report.or_hint_at_usage(|| help_of(&args)).at(&ui.away);
             report.show(&mut ui);
             report.exit()
         }
@@ -92,6 +93,7 @@ fn plain(json: bool) -> args::Global {
     args::Global {
         env: None,
         project: None,
+        server: None,
         json,
         quiet: false,
         verbose: 0,

@@ -104,6 +104,22 @@ impl Report {
         self
     }
 
+    /// The same error; a command of the hint goes to the server that these options name.
+    #[must_use]
+    pub fn at(mut self, server: &str) -> Self {
+        let elsewhere = |hint: &&mut String| {
+            let command = hint.strip_prefix("aedile ").unwrap_or_default();
+            !command.is_empty()
+                && !hint.contains(['`', ';'])
+                && !command.starts_with("log")
+                && !hint.ends_with("--help")
+        };
+        if let Some(hint) = self.0.hint.as_mut().filter(elsewhere) {
+            hint.push_str(server);
+        }
+        self
+    }
+
     /// The same error with why it came about.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {

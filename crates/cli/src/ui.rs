@@ -47,10 +47,33 @@ pub struct Ui {
     pub live: bool,
     /// Whether questions can be asked.
     pub interactive: bool,
+    /// What commands that are suggested have to end with, so that they go to the same server.
+    pub away: String,
     /// Whether nothing more can be written to standard output.
     closed: bool,
     /// Why, unless its reader just had seen enough.
     broken: Option<std::io::Error>,
+}
+
+/// The options that name a server, as they have to be typed again; none where variables say it all.
+fn away(global: &Global) -> String {
+    let Some(server) = &global.server else { return String::new() };
+    let variable = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
+    let mut options = String::new();
+    if !variable("AEDILE_SERVER", server) {
+        options.extend([" --server ", server]);
+    }
+    if let Some(project) = global.project.as_ref().and_then(|name| name.to_str())
+        && !variable("AEDILE_PROJECT", project)
+    {
+        options.extend([" --project ", project]);
+    }
+    if let Some(environment) = &global.env
+        && !variable("AEDILE_ENV", environment)
+    {
+        options.extend([" --env ", environment]);
+    }
+    options
 }
 
 /// Whether a terminal takes a character for an order, or shows what follows it in another order than it is written in.
@@ -75,6 +98,11 @@ pub fn escaped(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Lines of text from elsewhere that cannot play with the terminal.
+pub fn shown(text: &str) -> String {
+    text.chars().map(|c| if c != '\n' && is_unsafe(c) { '\u{fffd}' } else { c }).collect()
 }
 
 impl Ui {
@@ -109,6 +137,7 @@ impl Ui {
             width,
             live,
             interactive,
+            away: away(global),
             closed: false,
             broken: None,
         }
@@ -145,7 +174,9 @@ impl Ui {
 
     /// The next likely command, after a blank line.
     pub fn next(&mut self, command: impl std::fmt::Display, why: &str) {
-        self.note(format_args!("\nnext: {COMMAND}{command}{COMMAND:#}  {DIM}{why}{DIM:#}"));
+        let away = &self.away;
+        let text = format!("\nnext: {COMMAND}{command}{away}{COMMAND:#}  {DIM}{why}{DIM:#}");
+        self.note(text);
     }
 
     /// A line on standard error that is always written: errors and warnings.

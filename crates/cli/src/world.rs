@@ -28,6 +28,8 @@ pub struct World {
     pub login: Login,
     /// Where the keys for encrypted secrets are.
     pub identities: Identities,
+    /// Directory of what the user has set up: logins to servers.
+    pub settings: Option<PathBuf>,
 }
 
 impl World {
@@ -51,6 +53,10 @@ impl World {
                 variable("XDG_CONFIG_HOME").as_deref(),
                 home.as_deref(),
             ),
+            settings: variable("XDG_CONFIG_HOME")
+                .filter(|directory| directory.is_absolute())
+                .or_else(|| home.as_ref().map(|home| home.join(".config")))
+                .map(|directory| directory.join("aedile")),
             loose_state: project::layout::loose_state(variable("XDG_STATE_HOME").as_deref(), home.as_deref()),
         }
     }

@@ -130,8 +130,8 @@ impl Cause {
 }
 
 impl ClientError {
-    /// What a server answered with an error status.
-    pub(super) fn refused(url: &str, problem: Problem) -> Self {
+    /// What a server at `url` answered with an error status.
+    pub fn refused(url: &str, problem: Problem) -> Self {
         let status = problem.status;
         let known = problem.code.as_deref();
         let code = known.map_or_else(|| by_status(status), |id| code_of(id, &problem.title, status));

@@ -247,9 +247,12 @@ impl Client {
                 let source = Cause::of(format!("agreed to was {pin}, now there is {found}"));
                 ClientError::WrongCertificate { url, source }
             }
-            _ if garbled => ClientError::NotAServer { url, source },
             _ => {
-                let error = ClientError::Unreachable { url, source };
+                let error = if garbled {
+                    ClientError::NotAServer { url, source }
+                } else {
+                    ClientError::Unreachable { url, source }
+                };
                 return Failure { error, maybe_done: !connecting, passing: true, after: None };
             }
         };
@@ -270,7 +273,9 @@ impl Client {
 fn is_garbled(error: &reqwest::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        if cause.to_string().contains("invalid HTTP") {
+        let text = cause.to_string();
+        // what cannot be read, or what comes before anything was asked
+        if text.contains("invalid HTTP") || text.contains("unexpected message") {
             return true;
         }
         source = cause.source();

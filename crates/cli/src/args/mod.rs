@@ -6,6 +6,7 @@ mod cue;
 mod infrastructure;
 mod journal;
 mod keeping;
+mod login;
 mod onboard;
 mod policy;
 mod project;
@@ -27,6 +28,7 @@ pub use journal::{
     CheckpointArgs, ExportArgs, JournalCommand, KeysCommand, LogArgs, ProveArgs, ShowRecordArgs, VerifyArgs,
 };
 pub use keeping::{BackupArgs, RestoreArgs};
+pub use login::{LoginArgs, LogoutArgs};
 pub use onboard::OnboardArgs;
 pub use policy::{ExplainPolicyArgs, PolicyCommand, PolicyTestArgs};
 pub use project::{DoctorArgs, DoctorCommand, FmtArgs, InitArgs, ValidateArgs};
@@ -71,9 +73,12 @@ pub struct Global {
     /// Environment to work in; the project's default when left out
     #[arg(long, global = true, value_name = "NAME", env = "AEDILE_ENV", hide_env_values = true)]
     pub env: Option<String>,
-    /// Directory of the project; found from the current directory upwards when left out
+    /// Directory of the project; found from the current directory upwards when left out. With --server its name there
     #[arg(long, global = true, value_name = "DIR", env = "AEDILE_PROJECT", hide_env_values = true)]
     pub project: Option<PathBuf>,
+    /// Work on a server that you are logged in to, and not on what is here
+    #[arg(long, global = true, value_name = "URL", env = "AEDILE_SERVER", hide_env_values = true)]
+    pub server: Option<String>,
     /// Answer in JSON on standard output, errors in JSON on standard error
     #[arg(long, global = true)]
     pub json: bool,
@@ -171,6 +176,12 @@ pub enum Command {
     Ui(Box<UiArgs>),
     /// What is broken, what waits for me, what happened last
     Status,
+    /// Log in to a server with an API token
+    Login(LoginArgs),
+    /// Forget a server and its token
+    Logout(LogoutArgs),
+    /// Say who you are on a server, and what you may do there
+    Whoami,
     /// Look for what is wrong with this installation and environment
     Doctor(DoctorArgs),
     /// Write the environment's whole state to one file, while others may go on

@@ -4,22 +4,21 @@ use engine::approvals::{self, Decided};
 use journal::events::Asked;
 use model::{ApprovalId, Principal, Role};
 use policy::{Approver, Choice};
-use project::{Access, Actor, Engines, Place};
-use serde_json::json;
+use project::{Access, Actor, Place};
 use store::SqliteJournal;
 
-use super::here::{Here, the_approval};
+use super::desk::Desk;
 use crate::World;
 use crate::args::{DecideArgs, Global};
 use crate::report::{Answer, Report};
 use crate::ui::{GOOD, Ui, WARN};
+use crate::views::approvals::WAITING;
+use crate::views::json;
+use crate::views::table::plain;
 
 /// Grants an approval, or denies it.
-pub(super) fn decide(ui: &mut Ui, world: &World, here: &Here, args: &DecideArgs, yes: bool) -> Answer {
-    let journal = here.journal()?;
-    let approval = the_approval(&journal, &args.approval)?;
-    let access = access(&here.place)?;
-    let actor = access.actor(&here.place.environment, &world.user, args.act_as.as_deref())?;
+pub(super) fn decide(ui: &mut Ui, desk: &Desk, args: &DecideArgs, yes: bool) -> Answer {
+    let approval = desk.the_approval(&args.approval)?;
     let reason = args.reason.clone();
     let choice = match (yes, args.emergency) {
         (true, true) => Choice::Override {
@@ -32,23 +31,14 @@ pub(super) fn decide(ui: &mut Ui, world: &World, here: &Here, args: &DecideArgs,
         (false, true) => return Err(Report::usage("--override only goes with `approve`")),
         (false, false) => Choice::Deny { reason },
     };
-    let decided = super::runtime()?.block_on(take(
-        &journal,
-        &here.place,
-        world,
-        &access,
-        (approval, &actor),
-        &choice,
-    ))?;
-    show(ui, approval, &actor, &decided);
-    if let Decided::Ended { .. } = decided
-        && Engines::new(here.place.state.engines()).living().is_empty()
-        && let Some(row) = journal.approval(approval)?
+    let decided = desk.decide(approval, &choice, args.act_as.as_deref())?;
+    show(ui, &decided)?;
+    if let Desk::Here(local) = desk
+        && !matches!(decided.status.as_str(), WAITING | "noop")
+        && local.is_idle()
     {
-        ui.next(
-            format_args!("aedile run --resume {}", row.run),
-            "carries the run on, which no engine does now",
-        );
+        let run = desk.approval(approval)?.approval.run;
+        ui.next(format_args!("aedile run --resume {run}"), "carries the run on, which no engine does now");
     }
     Ok(0)
 }
@@ -73,33 +63,26 @@ pub(super) async fn take(
     Ok(approvals::decide(journal, approval, choice, &by, None, (persons, now)).await?)
 }
 
-fn show(ui: &mut Ui, approval: ApprovalId, actor: &Actor, decided: &Decided) {
+fn show(ui: &mut Ui, decided: &api::Decided) -> Result<(), Report> {
     if ui.json {
-        let value = match decided {
-            Decided::Ended { outcome } => {
-                json!({ "approval": approval, "by": actor.principal, "status": outcome })
-            }
-            Decided::Counted { level, missing } => json!({
-                "approval": approval, "by": actor.principal, "status": "waiting", "level": level, "missing": missing,
-            }),
-            Decided::Already { message } => {
-                json!({ "approval": approval, "by": actor.principal, "status": "noop", "reason": message })
-            }
-        };
-        ui.answer_json(&value);
-        return;
+        ui.answer_json(&json(decided)?);
+        return Ok(());
     }
-    match decided {
-        Decided::Ended { outcome } => {
-            ui.answer(format_args!("{GOOD}{outcome}{GOOD:#}  {approval} by {}", actor.principal));
-        }
-        Decided::Counted { level, missing } => {
-            let more = if *missing == 0 { String::new() } else { format!(", {missing} more needed") };
-            ui.answer(format_args!("{GOOD}counted{GOOD:#}  {approval} by {}", actor.principal));
+    let (approval, by) = (plain(&decided.approval), plain(&decided.by));
+    match decided.status.as_str() {
+        WAITING => {
+            let missing = decided.missing.unwrap_or(0);
+            let more = if missing == 0 { String::new() } else { format!(", {missing} more needed") };
+            ui.answer(format_args!("{GOOD}counted{GOOD:#}  {approval} by {by}"));
+            let level = decided.level.unwrap_or(0);
             ui.note(format_args!("{WARN}waiting{WARN:#} at level {level}{more}"));
         }
-        Decided::Already { message } => ui.answer(format_args!("noop  {message}")),
+        "noop" => {
+            ui.answer(format_args!("noop  {}", plain(decided.reason.as_deref().unwrap_or_default())));
+        }
+        outcome => ui.answer(format_args!("{GOOD}{}{GOOD:#}  {approval} by {by}", plain(outcome))),
     }
+    Ok(())
 }
 
 /// The access rules of a place.

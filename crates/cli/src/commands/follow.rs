@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::approvals::Persons;
-use engine::control;
 use engine::limits::READ_MAX;
 use journal::events::{Asked, Definition, RunEvent, StepEvent};
 use journal::{Event, Journal, Record};
@@ -12,23 +11,25 @@ use model::{ApprovalId, Code, Problem, RunId, Timestamp, code};
 use policy::Choice;
 use project::{Place, Workshop};
 use serde_json::{Value, json};
-use store::SqliteJournal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use workflow::document::Dialect;
 
-use super::decide::{how, take};
+use super::decide::take;
+use super::desk::There;
 use super::questions::Questions;
+use super::watch::Watch;
 use crate::World;
 use crate::args::Global;
 use crate::report::Report;
 use crate::ui::{COMMAND, DIM, GOOD, STRONG, Ui, WARN};
+use crate::views::approvals::WAITING;
 use crate::views::events::{INDENT, line};
 use crate::views::live::Live;
 use crate::views::table::plain;
 use crate::views::time::duration;
 
-/// How often an engine that lost a run is noticed.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long nobody may seem to carry a run on before that is taken for the truth.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the types of problems begin with that say that people did not agree.
 const APPROVAL_PROBLEMS: &str = "https://aedile.io/errors/approval-";
@@ -61,20 +62,22 @@ pub(super) struct Ending {
 
 struct Following<'a> {
     world: &'a World,
-    global: &'a Global,
-    place: &'a Place,
-    workshop: &'a Workshop,
+    watch: Watch<'a>,
     options: &'a Follow,
     live: Live,
     /// Listened to from the beginning, so that no interruption is lost while something else is done.
     keyboard: Signal,
     sequence: u64,
+    /// Position of the last record that was taken.
+    position: u64,
     started: Instant,
     begun: Option<Timestamp>,
     questions: Questions,
+    /// What is asked and could not be told yet.
+    unasked: Vec<ApprovalId>,
 }
 
-/// Follows a run to its end, or until it has to be left alone.
+/// Follows a run that is carried on here to its end, or until it has to be left alone.
 pub(super) async fn follow(
     ui: &mut Ui,
     world: &World,
@@ -83,43 +86,62 @@ pub(super) async fn follow(
     workshop: &Workshop,
     options: &Follow,
 ) -> Result<Ending, Report> {
+    until_the_end(ui, world, Watch::Here { global, place, workshop }, options).await
+}
+
+/// Follows a run of a server.
+pub(super) async fn follow_there(
+    ui: &mut Ui,
+    world: &World,
+    there: &There,
+    options: &Follow,
+) -> Result<Ending, Report> {
+    there.listen(Some(&options.run.to_string()), 0)?;
+    until_the_end(ui, world, Watch::There(there), options).await
+}
+
+async fn until_the_end(
+    ui: &mut Ui,
+    world: &World,
+    watch: Watch<'_>,
+    options: &Follow,
+) -> Result<Ending, Report> {
     let keyboard = signal(SignalKind::interrupt()).map_err(|error| {
         Report::internal("the keyboard cannot be listened to").caused_by(error.to_string())
     })?;
     let live = Live::new(ui);
     let mut following = Following {
         world,
-        global,
-        place,
-        workshop,
+        watch,
         options,
         live,
         keyboard,
         sequence: 0,
+        position: 0,
         started: Instant::now(),
         begun: None,
         questions: Questions::default(),
+        unasked: Vec::new(),
     };
     let ending = following.until_the_end(ui).await;
     following.live.finish();
-    workshop.engine.told().await;
+    following.watch.told().await;
     ending
 }
 
 impl Following<'_> {
     async fn until_the_end(&mut self, ui: &mut Ui) -> Result<Ending, Report> {
-        let journal = Arc::clone(&self.workshop.journal);
         let stream = self.options.run.to_string();
         loop {
-            let head = journal.head()?.position;
-            let records = journal.read_stream(&stream, self.sequence, READ_MAX)?;
+            let mark = self.watch.mark()?;
+            let records = self.watch.journal().read_stream(&stream, self.sequence, READ_MAX)?;
             for told in self.world.told.take() {
                 self.live.line(ui, &format!("{INDENT}{WARN}told{WARN:#}       {}", plain(&told)));
             }
             for record in &records {
-                self.sequence = record.sequence;
+                (self.sequence, self.position) = (record.sequence, record.position);
                 if let Some(ending) = self.take(ui, record)?
-                    && journal.read_stream(&stream, self.sequence, 1)?.is_empty()
+                    && self.watch.journal().read_stream(&stream, self.sequence, 1)?.is_empty()
                 {
                     return Ok(ending);
                 }
@@ -129,52 +151,51 @@ impl Following<'_> {
             }
             self.news(ui, u64::MAX)?;
             self.answer().await?;
-            if self.options.detach && self.rests(&journal)? {
+            if self.options.detach && self.rests()? {
                 return Ok(self.leave());
             }
-            if let Some(ending) = self.wait(ui, &journal, head).await? {
+            if let Some(ending) = self.wait(ui, mark).await? {
                 return Ok(ending);
             }
         }
     }
 
     /// Waits for news, the end of the patience, or the keyboard.
-    async fn wait(
-        &mut self,
-        ui: &mut Ui,
-        journal: &SqliteJournal,
-        head: u64,
-    ) -> Result<Option<Ending>, Report> {
+    async fn wait(&mut self, ui: &mut Ui, mark: u64) -> Result<Option<Ending>, Report> {
         let left = self.options.timeout.map(|timeout| timeout.saturating_sub(self.started.elapsed()));
         if left.is_some_and(|left| left.is_zero()) {
             return Ok(Some(self.leave()));
         }
-        let mut trouble = self.workshop.engine.trouble();
-        let pause = left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN));
+        let mut trouble = self.watch.trouble();
+        let look = self.watch.pause();
+        let pause = left.map_or(look, |left| left.min(look));
+        let troubled = async {
+            match &mut trouble {
+                Some(trouble) => trouble.changed().await.ok().and_then(|()| trouble.borrow().clone()),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            changed = journal.changed(head) => { changed?; }
+            changed = self.watch.journal().changed(mark) => {
+                changed.map_err(|error| self.watch.broken(error, self.options.run))?;
+            }
             _ = self.keyboard.recv() => return Ok(Some(self.interrupted())),
-            changed = trouble.changed() => {
-                if changed.is_ok() && let Some(text) = trouble.borrow().clone() {
+            text = troubled => {
+                if let Some(text) = text {
                     self.live.line(ui, &format!("{WARN}trouble{WARN:#}    {text}"));
                 }
             }
             () = tokio::time::sleep(pause) => self.live.tick(),
         }
-        self.lost(journal)
+        self.lost()
     }
 
     /// A run that no engine can carry on is no reason to wait for ever.
-    fn lost(&self, journal: &SqliteJournal) -> Result<Option<Ending>, Report> {
-        if self.workshop.engine.local_runs().contains(&self.options.run)
-            || self.started.elapsed() < LOOK_AGAIN * 4
-        {
+    fn lost(&self) -> Result<Option<Ending>, Report> {
+        if self.started.elapsed() < PATIENCE {
             return Ok(None);
         }
-        let Some(text) = self.workshop.engine.trouble().borrow().clone() else { return Ok(None) };
-        if control::final_status(journal, self.options.run).map_err(Report::from)?.is_some() {
-            return Ok(None);
-        }
+        let Some(text) = self.watch.lost(self.options.run)? else { return Ok(None) };
         let report =
             Report::new(code::run::NOT_RUNNING, format!("{} cannot be carried on", self.options.run))
                 .caused_by(text)
@@ -193,9 +214,11 @@ impl Following<'_> {
             }
             Event::Step(StepEvent::Asked(asked)) => {
                 self.tell(ui, record);
-                self.ask(ui, asked.approval)?;
+                self.unasked.push(asked.approval);
+                self.ask(ui)?;
             }
             Event::Step(StepEvent::Answered(answered)) => {
+                self.unasked.retain(|approval| *approval != answered.approval);
                 self.questions.answered(answered.approval);
                 self.tell(ui, record);
             }
@@ -215,10 +238,11 @@ impl Following<'_> {
                     "aedile runs resolve {} '{}' --doubt {} --happened",
                     self.options.run, doubt.step, record.sequence
                 );
-                self.live.line(
-                    ui,
-                    &format!("{INDENT}say so with: {COMMAND}{command}{COMMAND:#} or --not-happened"),
+                let text = format!(
+                    "{INDENT}say so with: {COMMAND}{command}{}{COMMAND:#} or --not-happened",
+                    ui.away
                 );
+                self.live.line(ui, &text);
             }
             Event::Run(RunEvent::Completed(ended)) => {
                 return Ok(Some(self.completed(ui, &ended.output, record)));
@@ -256,31 +280,44 @@ impl Following<'_> {
         }
     }
 
-    /// Tells what is asked, and how to answer.
-    fn ask(&mut self, ui: &mut Ui, approval: ApprovalId) -> Result<(), Report> {
-        let known = self.known();
-        let mut questions = std::mem::take(&mut self.questions);
-        let how = |asked: &Asked, level| self.how(asked, level);
-        let lines = questions.ask(&self.workshop.journal, approval, known, how);
-        self.questions = questions;
-        self.show(ui, &lines?);
+    /// Tells what is asked, and how to answer. What cannot be read from a server now is told once it can be.
+    fn ask(&mut self, ui: &mut Ui) -> Result<(), Report> {
+        while let Some(approval) = self.unasked.first().copied() {
+            let known = self.known();
+            let mut questions = std::mem::take(&mut self.questions);
+            let how = |asked: &Asked, level| self.how(&ui.away, asked, level);
+            let lines = questions.ask(self.watch.journal(), approval, known, how);
+            self.questions = questions;
+            match lines {
+                Ok(lines) => self.show(ui, &lines),
+                Err(report) if self.watch.is_passing(&report) => return Ok(()),
+                Err(report) => return Err(report),
+            }
+            self.unasked.remove(0);
+        }
         Ok(())
     }
 
     /// Tells what has come of what was asked, up to a position of the journal.
     fn news(&mut self, ui: &mut Ui, until: u64) -> Result<(), Report> {
+        self.ask(ui)?;
         let known = self.known();
         let mut questions = std::mem::take(&mut self.questions);
-        let how = |asked: &Asked, level| self.how(asked, level);
-        let lines = questions.news(&self.workshop.journal, until, known, how);
+        let how = |asked: &Asked, level| self.how(&ui.away, asked, level);
+        let mut lines = Vec::new();
+        let outcome = questions.news(self.watch.journal(), until, known, how, &mut lines);
         self.questions = questions;
-        self.show(ui, &lines?);
-        Ok(())
+        self.show(ui, &lines);
+        match outcome {
+            // whoever listens for the run itself says when that has lasted too long
+            Err(report) if self.watch.is_passing(&report) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// How people are told apart here, and when it is.
     fn known(&self) -> (Persons, Timestamp) {
-        (self.workshop.rules.access.persons(&self.place.environment), self.world.clock.now())
+        (self.watch.persons(), self.world.clock.now())
     }
 
     fn show(&mut self, ui: &mut Ui, lines: &[String]) {
@@ -290,30 +327,29 @@ impl Following<'_> {
     }
 
     /// What to type to give an approval; nothing where it is given by this command.
-    fn how(&self, asked: &Asked, level: u32) -> String {
+    fn how(&self, away: &str, asked: &Asked, level: u32) -> String {
         if !self.options.approve_as.is_empty() {
             return String::new();
         }
-        let access = &self.workshop.rules.access;
-        match how((asked, level), self.place, (access, &self.world.user), self.global) {
-            Ok(command) => format!("{INDENT}give it with: {COMMAND}{command}{COMMAND:#}"),
+        match self.watch.how(self.world, (asked, level)) {
+            Ok(command) => format!("{INDENT}give it with: {COMMAND}{command}{away}{COMMAND:#}"),
             Err(whom) => format!("{INDENT}{whom}"),
         }
     }
 
     /// Answers what waits, as the principals that were named, where they may.
     async fn answer(&mut self) -> Result<(), Report> {
+        let Watch::Here { place, workshop, .. } = &self.watch else { return Ok(()) };
         if self.options.approve_as.is_empty() {
             return Ok(());
         }
-        let (access, journal) = (Arc::clone(&self.workshop.rules.access), Arc::clone(&self.workshop.journal));
+        let (access, journal) = (Arc::clone(&workshop.rules.access), Arc::clone(&workshop.journal));
         for approval in self.questions.approvals() {
             let mut last = None;
             for name in &self.options.approve_as {
-                let actor = access.actor(&self.place.environment, &self.world.user, Some(name))?;
+                let actor = access.actor(&place.environment, &self.world.user, Some(name))?;
                 let choice = Choice::Grant { reason: Some("--approve-as".to_owned()) };
-                let taken =
-                    take(&journal, self.place, self.world, &access, (approval, &actor), &choice).await;
+                let taken = take(&journal, place, self.world, &access, (approval, &actor), &choice).await;
                 match taken {
                     Ok(engine::approvals::Decided::Ended { .. }) => {
                         last = None;
@@ -323,7 +359,7 @@ impl Following<'_> {
                     Err(report) => last = Some(report),
                 }
             }
-            let open = engine::approvals::load(&*journal, approval, access.persons(&self.place.environment))?
+            let open = engine::approvals::load(&*journal, approval, access.persons(&place.environment))?
                 .is_some_and(|loaded| loaded.ended.is_none());
             if open {
                 let why = last.map_or_else(
@@ -340,17 +376,23 @@ impl Following<'_> {
     }
 
     /// Whether everything waits: for people, a timer, a window, an event.
-    fn rests(&self, journal: &SqliteJournal) -> Result<bool, Report> {
-        use store::{ApprovalStatus, RunStatus, WaitingOn};
-        let Some(row) = journal.run(self.options.run)? else { return Ok(false) };
+    fn rests(&self) -> Result<bool, Report> {
+        let Some(row) = self.watch.run(self.options.run)? else { return Ok(false) };
+        // what has happened is shown first
+        if row.last > self.position {
+            return Ok(false);
+        }
         let now = self.world.clock.now();
-        Ok(match (row.status, &row.waiting_on) {
-            (RunStatus::Submitted | RunStatus::Running, _) => false,
+        let ahead = |at: &str| at.parse::<Timestamp>().is_ok_and(|at| at > now);
+        Ok(match (row.status.as_str(), &row.waiting_on) {
+            ("submitted" | "running", _) => false,
             // what it waited for has come, and the engine is about to notice
-            (_, Some(WaitingOn::Approval(id))) => journal.approval(*id)?.is_some_and(|approval| {
-                approval.status == ApprovalStatus::Waiting && approval.expires.is_none_or(|at| at > now)
-            }),
-            (_, Some(WaitingOn::Timer(at) | WaitingOn::Window(at))) => *at > now,
+            (_, Some(waits)) if waits.kind == "approval" => {
+                self.watch.approval(&waits.what)?.is_some_and(|approval| {
+                    approval.status == WAITING && approval.expires_at.as_deref().is_none_or(&ahead)
+                })
+            }
+            (_, Some(waits)) if matches!(waits.kind.as_str(), "timer" | "window") => ahead(&waits.what),
             _ => true,
         })
     }
@@ -385,17 +427,20 @@ impl Following<'_> {
     /// The run goes on without us, or waits; say which.
     fn leave(&self) -> Ending {
         let run = self.options.run;
-        let row = self.workshop.journal.run(run).ok().flatten();
+        let row = self.watch.run(run).ok().flatten();
         let resume = (format!("aedile run --resume {run}"), "goes on with it");
         let (code, what) = match row.and_then(|row| row.waiting_on) {
-            Some(store::WaitingOn::Approval(approval)) => {
-                (code::policy::WAITING, format!("{run} waits for approval {approval}"))
+            Some(waits) if waits.kind == "approval" => {
+                (code::policy::WAITING, format!("{run} waits for approval {}", plain(&waits.what)))
             }
             // it is going as far as it can without us, and needs nobody: what was asked
-            Some(store::WaitingOn::Timer(_) | store::WaitingOn::Event(_)) if self.options.detach => {
+            Some(waits) if self.options.detach && matches!(waits.kind.as_str(), "timer" | "event") => {
                 return Ending { next: Some(resume), ..self.ending("waiting", None) };
             }
-            Some(waits) => (code::run::WAITING, format!("{run} waits for {waits}")),
+            Some(waits) => {
+                let what = format!("{run} waits for {} {}", plain(&waits.kind), plain(&waits.what));
+                (code::run::WAITING, what)
+            }
             None => (code::run::WAITING, format!("{run} has not ended")),
         };
         let report = Report::new(code, what).with_hint(resume.0.clone());
@@ -429,7 +474,7 @@ fn is_echo(result: &journal::events::StepResult) -> bool {
 }
 
 /// The dialect of a run's definition, read from the journal.
-pub(super) fn dialect_of(journal: &SqliteJournal, run: RunId) -> Result<Dialect, Report> {
+pub(super) fn dialect_of(journal: &dyn Journal, run: RunId) -> Result<Dialect, Report> {
     let first = journal.read_stream(&run.to_string(), 0, 1)?;
     let Some(Event::Run(RunEvent::Submitted(submitted))) = first.first().map(|one| &one.event) else {
         return Ok(Dialect::Standard);

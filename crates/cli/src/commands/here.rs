@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::ports::Clock;
-use journal::JournalError;
-use model::{ApprovalId, Principal, RunId, code};
+use model::{Principal, RunId, code};
 use project::{Place, PlaceError, Project, ProjectError};
 use store::SqliteJournal;
 
@@ -14,7 +13,7 @@ use crate::args::Global;
 use crate::report::Report;
 
 /// How many ids a shortened one may match before they are not listed any more.
-const LISTED_MAX: usize = 5;
+pub(super) const LISTED_MAX: usize = 5;
 
 /// The place of a command.
 pub(super) struct Here {
@@ -86,30 +85,29 @@ pub(super) fn typist(world: &World) -> Result<Principal, Report> {
     Ok(Principal::user(&world.user).map_err(ProjectError::from)?)
 }
 
-/// The run that a whole or shortened id means.
+/// The run of this journal that a whole or shortened id means.
 pub(super) fn the_run(journal: &SqliteJournal, typed: &str) -> Result<RunId, Report> {
     if typed == "latest" {
         let page = journal.runs(&store::RunFilter::default(), 1)?;
-        return page.items.first().map(|row| row.run).ok_or_else(|| {
-            Report::new(code::general::NOT_FOUND, "there is no run yet").with_hint("aedile run WORKFLOW")
-        });
+        return page.items.first().map(|row| row.run).ok_or_else(no_run_yet);
     }
-    the_one("run", typed, |limit| journal.find_runs(typed, limit), "aedile runs list")
+    the_one("run", typed, &journal.find_runs(typed, LISTED_MAX + 1)?, "aedile runs list")
 }
 
-/// The approval that a whole or shortened id means.
-pub(super) fn the_approval(journal: &SqliteJournal, typed: &str) -> Result<ApprovalId, Report> {
-    the_one("approval", typed, |limit| journal.find_approvals(typed, limit), "aedile approvals list --all")
+/// There is no latest run.
+pub(super) fn no_run_yet() -> Report {
+    Report::new(code::general::NOT_FOUND, "there is no run yet").with_hint("aedile run WORKFLOW")
 }
 
-fn the_one<T: Copy + std::fmt::Display>(
+/// The one that is meant, of those that were found: at most one more than are listed.
+pub(super) fn the_one<T: Clone + std::fmt::Display>(
     kind: &str,
     typed: &str,
-    find: impl FnOnce(usize) -> Result<Vec<T>, JournalError>,
+    found: &[T],
     list: &str,
 ) -> Result<T, Report> {
-    match find(LISTED_MAX + 1)?.as_slice() {
-        [one] => Ok(*one),
+    match found {
+        [one] => Ok(one.clone()),
         [] => {
             Err(Report::new(code::general::NOT_FOUND, format!("there is no {kind} {typed}")).with_hint(list))
         }

@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use engine::limits::READ_MAX;
-use journal::{Journal, Record};
-use model::{Digest, code};
+use journal::{Journal as _, Record};
+use model::code;
 use serde_json::json;
 
+use super::desk::Desk;
 use super::here::Here;
 use crate::args::{ExportArgs, LogArgs};
 use crate::report::{Answer, Report};
@@ -14,8 +15,8 @@ use crate::ui::{BAD, GOOD, STRONG, Ui};
 use crate::views::events::{record_json, record_line};
 
 /// Prints the latest records, and goes on with new ones where that is wanted.
-pub(super) fn log(ui: &mut Ui, here: &Here, args: &LogArgs) -> Answer {
-    let journal = here.journal()?;
+pub(super) fn log(ui: &mut Ui, desk: &Desk, args: &LogArgs) -> Answer {
+    let journal = desk.journal()?;
     let head = journal.head()?.position;
     let limit = u64::from(args.limit);
     let mut after = match &args.stream {
@@ -52,10 +53,10 @@ pub(super) fn log(ui: &mut Ui, here: &Here, args: &LogArgs) -> Answer {
     if !args.follow {
         return Ok(0);
     }
-    let runtime = super::runtime()?;
+    desk.listen(None, after)?;
     while !ui.is_closed() {
         ui.flush();
-        runtime.block_on(journal.changed(after))?;
+        desk.wait(journal.changed(after))??;
         for record in journal.read(after, READ_MAX)? {
             after = record.position;
             if args.stream.as_deref().is_none_or(|stream| *record.stream == *stream) {
@@ -76,9 +77,9 @@ fn print(ui: &mut Ui, record: &Record) {
 }
 
 /// Shows one record whole.
-pub(super) fn show(ui: &mut Ui, here: &Here, position: u64) -> Answer {
-    let journal = here.journal()?;
-    let record = journal
+pub(super) fn show(ui: &mut Ui, desk: &Desk, position: u64) -> Answer {
+    let record = desk
+        .journal()?
         .read(position.saturating_sub(1), 1)?
         .into_iter()
         .find(|record| record.position == position)
@@ -86,7 +87,7 @@ pub(super) fn show(ui: &mut Ui, here: &Here, position: u64) -> Answer {
             Report::new(code::general::NOT_FOUND, format!("the journal has no record {position}"))
                 .with_hint("aedile journal log")
         })?;
-    let digest = Digest::of(&record.bytes);
+    let digest = journal::record::digest(&record.bytes);
     if ui.json {
         ui.answer_json(&json!({ "digest": digest, "record": record_json(&record) }));
         return Ok(0);
@@ -98,33 +99,27 @@ pub(super) fn show(ui: &mut Ui, here: &Here, position: u64) -> Answer {
 }
 
 /// Writes every record as JSON Lines: the canonical bytes, exactly.
-pub(super) fn export(ui: &mut Ui, here: &Here, args: &ExportArgs) -> Answer {
-    let journal = here.journal()?;
+pub(super) fn export(ui: &mut Ui, desk: &Desk, args: &ExportArgs) -> Answer {
+    // refuses a place without a journal before there is a file
+    desk.journal()?;
     let mut file = match &args.out {
         Some(path) => {
             Some(std::io::BufWriter::new(fs_err::File::create(path).map_err(|error| unwritable(&error))?))
         }
         None => None,
     };
-    let (mut after, mut count) = (0, 0_u64);
-    loop {
-        let records = journal.read(after, READ_MAX)?;
-        let Some(last) = records.last() else { break };
-        after = last.position;
-        for record in &records {
-            count += 1;
-            if let Some(file) = &mut file {
-                file.write_all(&record.bytes).map_err(|error| unwritable(&error))?;
-                file.write_all(b"\n").map_err(|error| unwritable(&error))?;
-            } else {
-                ui.answer_bytes(&record.bytes);
-                ui.answer_bytes(b"\n");
-            }
+    let mut count = 0_u64;
+    desk.export(&mut |record| {
+        count += 1;
+        if let Some(file) = &mut file {
+            file.write_all(record).map_err(|error| unwritable(&error))?;
+            file.write_all(b"\n").map_err(|error| unwritable(&error))?;
+        } else {
+            ui.answer_bytes(record);
+            ui.answer_bytes(b"\n");
         }
-        if ui.is_closed() {
-            return Ok(0);
-        }
-    }
+        Ok(!ui.is_closed())
+    })?;
     if let Some(file) = file {
         let file = file.into_inner().map_err(|error| unwritable(error.error()))?;
         file.sync_all().map_err(|error| unwritable(&error))?;

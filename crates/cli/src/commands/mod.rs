@@ -7,6 +7,7 @@ mod backup;
 mod batch;
 mod cue;
 mod decide;
+mod desk;
 mod doctor;
 mod drift;
 mod explain;
@@ -16,6 +17,7 @@ mod here;
 mod import;
 mod init;
 mod journal;
+mod login;
 mod onboard;
 mod password;
 mod plan;
@@ -33,6 +35,7 @@ mod status;
 mod steer;
 mod undo;
 mod validate;
+mod watch;
 
 use std::sync::Arc;
 
@@ -40,38 +43,43 @@ use project::Machine;
 
 use crate::World;
 use crate::args::{
-    ApprovalsCommand, Cli, Command, JournalCommand, PolicyCommand, RunsCommand, SchemaCommand,
+    ApprovalsCommand, Cli, Command, Global, JournalCommand, PolicyCommand, RunsCommand, SchemaCommand,
 };
 use crate::report::{Answer, Report};
 use crate::ui::Ui;
 
+use desk::Desk;
 use here::Here;
 
 /// Carries out a command.
 pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
+    refuse_server(cli)?;
     let here = || Here::find(world, &cli.global);
+    let desk = || Desk::find(world, &cli.global);
     match &cli.command {
         Command::Init(args) => init::init(ui, world, args),
         Command::Validate(args) => validate::validate(ui, world, &cli.global, args),
         Command::Fmt(args) => validate::fmt(ui, world, &cli.global, args),
         Command::Run(args) => run::run(ui, world, &cli.global, args),
-        Command::Runs(command) => runs_command(ui, world, &here()?, command),
+        Command::Runs(command) => runs_command(ui, world, &desk()?, command),
         Command::Schedules => schedules::list(ui, world, &here()?),
-        Command::Approve(args) => decide::decide(ui, world, &here()?, args, true),
-        Command::Deny(args) => decide::decide(ui, world, &here()?, args, false),
-        Command::Approvals(ApprovalsCommand::List { all }) => approvals::list(ui, world, &here()?, *all),
+        Command::Approve(args) => decide::decide(ui, &desk()?, args, true),
+        Command::Deny(args) => decide::decide(ui, &desk()?, args, false),
+        Command::Approvals(ApprovalsCommand::List { all }) => approvals::list(ui, world, &desk()?, *all),
         Command::Approvals(ApprovalsCommand::Show { approval }) => {
-            approvals::show(ui, world, &here()?, approval)
+            approvals::show(ui, world, &desk()?, approval)
         }
         Command::Policy(PolicyCommand::Test(args)) => policy::test(ui, &here()?, args),
-        Command::Policy(PolicyCommand::Explain(args)) => policy::explain(ui, &here()?, args),
-        Command::Policy(PolicyCommand::List) => policy::list(ui, &here()?),
-        Command::Journal(JournalCommand::Verify(args)) => proof::check(ui, world, &cli.global, args),
-        Command::Journal(command) => journal_command(ui, world, &here()?, command),
+        Command::Policy(PolicyCommand::Explain(args)) => policy::explain(ui, &desk()?, args),
+        Command::Policy(PolicyCommand::List) => policy::list(ui, &desk()?),
+        Command::Journal(command) => journal_command(ui, world, &cli.global, command),
         Command::Cue(command) => cue::cue(ui, world, command),
         Command::Server(args) => server::server(ui, world, &cli.global, args),
         Command::Ui(args) => server::ui(ui, world, &cli.global, args),
-        Command::Status => status::status(ui, world, &here()?),
+        Command::Status => status::status(ui, world, &desk()?),
+        Command::Login(args) => login::login(ui, world, &cli.global, args),
+        Command::Logout(args) => login::logout(ui, world, &cli.global, args),
+        Command::Whoami => login::whoami(ui, world, &cli.global),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
         Command::Plan(args) => plan::plan(ui, world, &here()?, args),
         Command::Graph(args) => plan::graph(ui, world, &here()?, args),
@@ -108,25 +116,57 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
     }
 }
 
-fn runs_command(ui: &mut Ui, world: &World, here: &Here, command: &RunsCommand) -> Answer {
+/// Refuses commands that have to do with what is here when a server is named: doing them here would be a surprise.
+fn refuse_server(cli: &Cli) -> Result<(), Report> {
+    let everywhere = match &cli.command {
+        Command::Run(_)
+        | Command::Runs(_)
+        | Command::Approve(_)
+        | Command::Deny(_)
+        | Command::Approvals(_)
+        | Command::Policy(PolicyCommand::Explain(_) | PolicyCommand::List)
+        | Command::Status
+        | Command::Validate(_)
+        | Command::Login(_)
+        | Command::Logout(_)
+        | Command::Whoami
+        | Command::Schema(_)
+        | Command::Completion { .. }
+        | Command::Version => true,
+        Command::Journal(command) => !matches!(command, JournalCommand::Replay | JournalCommand::Keys(_)),
+        Command::Explain { code, .. } => code.as_deref() != Some("value"),
+        _ => false,
+    };
+    if everywhere || cli.global.server.is_none() {
+        return Ok(());
+    }
+    let what = "this command works on files, keys or hosts of this machine, and a server was named";
+    Err(Report::new(model::code::server::NOT_REMOTE, what)
+        .with_hint("leave --server out, and AEDILE_SERVER (`env -u AEDILE_SERVER aedile ...`)"))
+}
+
+fn runs_command(ui: &mut Ui, world: &World, desk: &Desk, command: &RunsCommand) -> Answer {
     match command {
-        RunsCommand::List(args) => runs::list(ui, world, here, args),
-        RunsCommand::Show(args) => runs::show(ui, world, here, &args.run),
-        RunsCommand::Logs(args) => runs::logs(ui, here, args),
-        command => steer::steer(ui, world, here, command),
+        RunsCommand::List(args) => runs::list(ui, world, desk, args),
+        RunsCommand::Show(args) => runs::show(ui, world, desk, &args.run),
+        RunsCommand::Logs(args) => runs::logs(ui, desk, args),
+        command => steer::steer(ui, desk, command),
     }
 }
 
-fn journal_command(ui: &mut Ui, world: &World, here: &Here, command: &JournalCommand) -> Answer {
+fn journal_command(ui: &mut Ui, world: &World, global: &Global, command: &JournalCommand) -> Answer {
+    let desk = || Desk::find(world, global);
     match command {
-        JournalCommand::Log(args) => journal::log(ui, here, args),
-        JournalCommand::Show(args) => journal::show(ui, here, args.position),
-        JournalCommand::Verify(_) => Err(Report::internal("verification needs no place")),
-        JournalCommand::Checkpoint(args) => proof::checkpoint(ui, world, here, args),
-        JournalCommand::Prove(args) => proof::prove(ui, here, args),
-        JournalCommand::Export(args) => journal::export(ui, here, args),
-        JournalCommand::Replay => journal::replay(ui, here),
-        JournalCommand::Keys(command) => proof::keys_command(ui, world, here, *command),
+        JournalCommand::Log(args) => journal::log(ui, &desk()?, args),
+        JournalCommand::Show(args) => journal::show(ui, &desk()?, args.position),
+        JournalCommand::Verify(args) => proof::check(ui, world, global, args),
+        JournalCommand::Checkpoint(args) => proof::checkpoint(ui, &desk()?, args),
+        JournalCommand::Prove(args) => proof::prove(ui, &desk()?, args),
+        JournalCommand::Export(args) => journal::export(ui, &desk()?, args),
+        JournalCommand::Replay => journal::replay(ui, &Here::find(world, global)?),
+        JournalCommand::Keys(command) => {
+            proof::keys_command(ui, world, &Here::find(world, global)?, *command)
+        }
     }
 }
 

@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use journal::Journal;
 use model::{RunId, code};
 use policy::{Source, testing};
 use project::decisions::{Found, judgement, verdict_of};
 use serde_json::{Value, json};
-use store::SqliteJournal;
 
-use super::here::{Here, the_approval, the_run};
+use super::desk::Desk;
+use super::here::Here;
 use super::runs::records_of;
 use crate::args::{ExplainPolicyArgs, PolicyTestArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
-use crate::views::table::Table;
+use crate::views::table::{Table, plain};
 
 /// Runs the policy's tests. Exits 1 if one fails, or if there are none: then nothing was shown to be true.
 pub(super) fn test(ui: &mut Ui, here: &Here, args: &PolicyTestArgs) -> Answer {
@@ -99,40 +98,35 @@ fn sources(directory: &Path) -> Result<Vec<Source>, Report> {
         .collect()
 }
 
-/// Lists the files of the policy in force and its digest.
-pub(super) fn list(ui: &mut Ui, here: &Here) -> Answer {
-    let rules = project::Rules::read(&here.place)?;
-    let sources = match &here.place.project {
-        Some(project) => project::workshop::policy_sources(project)?,
-        None => Vec::new(),
-    };
-    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-    let listed = rules.policy.rules();
+/// Lists the rules in force, the files they come from and their digest.
+pub(super) fn list(ui: &mut Ui, desk: &Desk) -> Answer {
+    let policy = desk.policy()?;
     if ui.json {
-        ui.answer_json(&json!({ "policy": rules.policy.digest(), "files": names, "rules": listed }));
+        ui.answer_json(&crate::views::json(&policy)?);
         return Ok(0);
     }
-    if !listed.is_empty() {
+    if !policy.rules.is_empty() {
         let mut table = Table::new(&["KIND", "SAYS", "RULE"]);
-        for rule in listed {
-            table.row([rule.kind.to_owned(), rule.says, rule.rule]);
+        for rule in &policy.rules {
+            let text = |name: &str| rule[name].as_str().unwrap_or_default().to_owned();
+            table.row([text("kind"), text("says"), text("rule")]);
         }
         for line in table.lines(ui.width) {
             ui.answer(line);
         }
     }
-    if sources.is_empty() {
+    if policy.files.is_empty() {
         ui.note("no policy here: what needs no grant is allowed, everything else is denied");
     } else {
-        ui.note(format_args!("{DIM}policy {} of {}{DIM:#}", rules.policy.digest(), names.join(", ")));
+        let files = plain(&policy.files.join(", "));
+        ui.note(format_args!("{DIM}policy {} of {files}{DIM:#}", plain(&policy.digest)));
     }
     Ok(0)
 }
 
 /// Says why something was allowed, denied or asked about, from the journal's record of it alone.
-pub(super) fn explain(ui: &mut Ui, here: &Here, args: &ExplainPolicyArgs) -> Answer {
-    let journal = here.journal()?;
-    let found = verdicts(&journal, &args.event)?;
+pub(super) fn explain(ui: &mut Ui, desk: &Desk, args: &ExplainPolicyArgs) -> Answer {
+    let found = verdicts(desk, &args.event)?;
     if found.is_empty() {
         let what = format!("there is no verdict of policy in {}", args.event);
         return Err(Report::new(code::general::NOT_FOUND, what).with_hint("aedile journal log"));
@@ -166,7 +160,8 @@ pub(super) fn explain(ui: &mut Ui, here: &Here, args: &ExplainPolicyArgs) -> Ans
     Ok(0)
 }
 
-fn verdicts(journal: &SqliteJournal, typed: &str) -> Result<Vec<Found>, Report> {
+fn verdicts(desk: &Desk, typed: &str) -> Result<Vec<Found>, Report> {
+    let journal = desk.journal()?;
     if let Ok(position) = typed.parse::<u64>() {
         let records = journal.read(position.saturating_sub(1), 1)?;
         return Ok(records
@@ -176,11 +171,10 @@ fn verdicts(journal: &SqliteJournal, typed: &str) -> Result<Vec<Found>, Report> 
             .collect());
     }
     let run: RunId = if typed.starts_with("apr") {
-        let approval = the_approval(journal, typed)?;
-        let row = journal.approval(approval)?;
-        row.ok_or_else(|| Report::internal(format!("{approval} is in no view")))?.run
+        let approval = desk.the_approval(typed)?;
+        desk.the_run(&desk.approval(approval)?.approval.run)?
     } else {
-        the_run(journal, typed)?
+        desk.the_run(typed)?
     };
-    Ok(records_of(journal, run)?.iter().filter_map(verdict_of).collect())
+    Ok(records_of(journal.as_ref(), run)?.iter().filter_map(verdict_of).collect())
 }

@@ -4,7 +4,6 @@ use engine::approvals::Persons;
 use journal::events::{ApprovalEvent, Asked};
 use journal::{Event, Journal};
 use model::{ApprovalId, Timestamp};
-use store::SqliteJournal;
 
 use crate::report::Report;
 use crate::ui::{DIM, WARN};
@@ -36,7 +35,7 @@ impl Questions {
     /// the run's own records.
     pub(super) fn ask(
         &mut self,
-        journal: &SqliteJournal,
+        journal: &dyn Journal,
         approval: ApprovalId,
         (persons, now): (Persons, Timestamp),
         how: impl Fn(&Asked, u32) -> String,
@@ -54,38 +53,39 @@ impl Questions {
     }
 
     /// What happened to the questions since this was asked last, up to a position of the journal: votes, and who is asked
-    /// next.
+    /// next. What cannot be read now is told the next time.
     pub(super) fn news(
         &mut self,
-        journal: &SqliteJournal,
+        journal: &dyn Journal,
         until: u64,
         (persons, now): (Persons, Timestamp),
         how: impl Fn(&Asked, u32) -> String,
-    ) -> Result<Vec<String>, Report> {
-        let mut lines = Vec::new();
+        lines: &mut Vec<String>,
+    ) -> Result<(), Report> {
         for open in &mut self.open {
             let approval = open.asked.approval;
-            let before = lines.len();
-            for record in journal.read_stream(&approval.to_string(), open.sequence, RECORDS_MAX)? {
+            let (mut told, mut sequence) = (Vec::new(), open.sequence);
+            for record in journal.read_stream(&approval.to_string(), sequence, RECORDS_MAX)? {
                 if record.position > until {
                     break;
                 }
-                open.sequence = record.sequence;
+                sequence = record.sequence;
                 if let Event::Approval(ApprovalEvent::Voted(_) | ApprovalEvent::Escalated(_)) = &record.event
                 {
-                    lines.extend(line(&record));
+                    told.extend(line(&record));
                 }
             }
-            if lines.len() == before {
-                continue;
+            if !told.is_empty() {
+                let loaded = engine::approvals::load(journal, approval, persons)?;
+                if let Some(loaded) = loaded.filter(|loaded| loaded.ended.is_none()) {
+                    let level = loaded.approval.level().number;
+                    told.extend([asks(&open.asked, level, loaded.due, now), how(&open.asked, level)]);
+                }
             }
-            let loaded = engine::approvals::load(journal, approval, persons)?;
-            if let Some(loaded) = loaded.filter(|loaded| loaded.ended.is_none()) {
-                let level = loaded.approval.level().number;
-                lines.extend([asks(&open.asked, level, loaded.due, now), how(&open.asked, level)]);
-            }
+            open.sequence = sequence;
+            lines.extend(told);
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// A question has its final answer.

@@ -7,13 +7,14 @@ use project::{Actor, Document, Place, Project, ProjectError, Rules, Workshop, pr
 use serde_json::{Map, Value, json};
 use store::{RunFilter, RunStatus};
 
-use super::follow::{Ending, Follow, follow};
+use super::desk::Desk;
+use super::follow::{Ending, Follow, follow, follow_there};
 use super::here::{Here, current_directory, the_run};
 use super::machine;
 use crate::World;
 use crate::args::{Global, RunArgs};
 use crate::report::{Answer, Report, finding_text};
-use crate::ui::{COMMAND, DIM, Ui};
+use crate::ui::{DIM, Ui};
 
 /// What is to be run, and where.
 pub(super) struct Task {
@@ -24,6 +25,9 @@ pub(super) struct Task {
 
 /// Runs a workflow, a batch of them, or goes on with a run.
 pub(super) fn run(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -> Answer {
+    if global.server.is_some() {
+        return there(ui, world, global, args);
+    }
     if args.scheduled {
         return super::schedules::keep(ui, world, global, args);
     }
@@ -163,6 +167,85 @@ pub(super) fn timeout(typed: Option<&str>) -> Result<Option<std::time::Duration>
     Ok(Some(duration.unsigned_abs()))
 }
 
+/// Runs a workflow of a server, a batch of it, or watches a run there.
+fn there(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -> Answer {
+    only_here(args)?;
+    let timeout = timeout(args.timeout.as_deref())?;
+    let named = match (&args.resume, &args.workflow) {
+        (None, Some(named)) => Some(name_of(named)?),
+        (None, None) => return Err(Report::usage("a workflow is missing")),
+        (Some(_), _) => None,
+    };
+    let desk = Desk::find(world, global)?;
+    let Desk::There(there) = &desk else { return Err(Report::internal("no server was named")) };
+    let watch = |ui: &mut Ui, run: RunId| {
+        let dialect = super::follow::dialect_of(there.records.as_ref(), run)?;
+        let options = Follow { run, dialect, approve_as: Vec::new(), detach: args.detach, timeout };
+        there.run(follow_there(ui, world, there, &options))
+    };
+    let Some(named) = named else {
+        let run = open_run(&desk, args.resume.as_deref().unwrap_or_default())?;
+        let ending = watch(ui, run)?;
+        return conclude(ui, ending);
+    };
+    let mut start = |ui: &mut Ui, input: Value| {
+        let drawn = || format!("aedile-{:032x}", world.entropy.draw());
+        let key = args.idempotency_key.clone().unwrap_or_else(drawn);
+        let workflow = named.to_owned();
+        let wanted = api::SubmitRun { workflow, version: None, input: Some(input), check_only: false };
+        let submitted = there.wait(there.at.submit(&wanted, &key))?.run;
+        let run = submitted.and_then(|run| run.parse().ok());
+        let run = run.ok_or_else(|| {
+            Report::new(code::server::NOT_A_SERVER, "the server does not say which run it made")
+        })?;
+        watch(ui, run)
+    };
+    if let Some(file) = &args.batch {
+        return super::batch::batch(ui, world, args, file, &mut start);
+    }
+    let ending = start(ui, input(args)?)?;
+    conclude(ui, ending)
+}
+
+/// Refuses what only the machine that carries a run out can do.
+fn only_here(args: &RunArgs) -> Result<(), Report> {
+    super::desk::themselves(args.act_as.as_deref())?;
+    super::desk::themselves(args.approve_as.first().map(String::as_str))?;
+    if args.scheduled {
+        let what = "a server keeps the schedules of its projects itself";
+        return Err(
+            Report::new(code::server::NOT_REMOTE, what).with_hint("leave --scheduled or --server out")
+        );
+    }
+    Ok(())
+}
+
+/// A workflow's name. Files are not sent: what a server runs is its project's, under its project's policy.
+fn name_of(named: &str) -> Result<&str, Report> {
+    let path = Path::new(named);
+    if !has_extension(path) && !path.is_absolute() && !named.starts_with('.') {
+        return Ok(named);
+    }
+    let what = format!("{named} is a file, and a server runs workflows of its own projects");
+    Err(Report::new(code::server::NOT_REMOTE, what).with_hint("aedile run NAMESPACE/NAME"))
+}
+
+/// The run of a server that is meant: the one named, or the latest that has not ended.
+fn open_run(desk: &Desk, typed: &str) -> Result<RunId, Report> {
+    if !typed.is_empty() {
+        return desk.the_run(typed);
+    }
+    let open = RunStatus::ALL.into_iter().filter(|status| !status.is_ended());
+    let open: Vec<&str> = open.map(RunStatus::as_str).collect();
+    let query = api::RunQuery { status: Some(open.join(",")), limit: Some(1), ..api::RunQuery::default() };
+    match desk.runs(&query)?.items.first() {
+        Some(run) => desk.the_run(&run.run),
+        None => {
+            Err(Report::new(code::general::NOT_FOUND, "every run has ended").with_hint("aedile runs list"))
+        }
+    }
+}
+
 /// Goes on with a run.
 fn resume(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs, typed: &str) -> Answer {
     let here = Here::find(world, global)?;
@@ -171,7 +254,7 @@ fn resume(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs, typed: &s
     let runtime = super::runtime()?;
     let ending = runtime.block_on(async {
         let workshop = Workshop::open(&here.place, &machine(world))?;
-        let dialect = super::follow::dialect_of(&workshop.journal, run)?;
+        let dialect = super::follow::dialect_of(workshop.journal.as_ref(), run)?;
         let approve_as = args.approve_as.clone();
         let options = Follow { run, dialect, approve_as, detach: args.detach, timeout };
         follow(ui, world, global, &here.place, &workshop, &options).await
@@ -202,7 +285,7 @@ fn conclude(ui: &mut Ui, ending: Ending) -> Answer {
         ui.answer_json(output);
     }
     if let Some((command, why)) = &ending.next {
-        ui.note(format_args!("\nnext: {COMMAND}{command}{COMMAND:#}  {DIM}{why}{DIM:#}"));
+        ui.next(command, why);
     }
     ending.report.map_or(Ok(0), Err)
 }

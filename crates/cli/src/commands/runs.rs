@@ -1,42 +1,35 @@
 //! `runs list`, `runs show` and `runs logs`: what there is and what happened.
 
 use engine::limits::READ_MAX;
-use journal::events::{RunEvent, StepEvent};
+use journal::events::RunEvent;
 use journal::{Event, Journal, Record};
 use model::RunId;
-use model::time::rfc3339;
-use serde_json::{Value, json};
-use store::{RunFilter, RunStatus, SqliteJournal};
+use serde_json::json;
 
-use super::here::{Here, the_run};
+use super::desk::Desk;
 use crate::World;
 use crate::args::{ListRunsArgs, RunLogsArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{DIM, STRONG, Ui, escaped};
 use crate::views::events::{clock, narration, record_json};
-use crate::views::runs::{run_head, run_json, runs_table};
+use crate::views::json;
+use crate::views::runs::{run_head, runs_table};
 
 /// Lists runs, latest first.
-pub(super) fn list(ui: &mut Ui, world: &World, here: &Here, args: &ListRunsArgs) -> Answer {
-    let status: Vec<RunStatus> = match &args.status {
-        Some(word) => {
-            let status = word.parse::<RunStatus>();
-            vec![status.map_err(|error| Report::usage(error.to_string()))?]
-        }
-        None => Vec::new(),
+pub(super) fn list(ui: &mut Ui, world: &World, desk: &Desk, args: &ListRunsArgs) -> Answer {
+    let query = api::RunQuery {
+        status: args.status.clone(),
+        workflow: args.workflow.clone(),
+        limit: Some(args.limit),
+        ..api::RunQuery::default()
     };
-    let filter = RunFilter { status, name: args.workflow.clone(), ..RunFilter::default() };
-    let rows = match here.journal_if_any()? {
-        Some(journal) => journal.runs(&filter, args.limit as usize)?.items,
-        None => Vec::new(),
-    };
+    let rows = desk.runs(&query)?.items;
     if ui.json {
-        let runs: Vec<Value> = rows.iter().map(run_json).collect();
-        ui.answer_json(&json!({ "environment": here.place.environment, "runs": runs }));
+        ui.answer_json(&json!({ "environment": desk.environment(), "runs": json(&rows)? }));
         return Ok(0);
     }
     if rows.is_empty() {
-        ui.note(format_args!("no runs in environment {}", here.place.environment));
+        ui.note(format_args!("no runs in environment {}", desk.environment()));
         return Ok(0);
     }
     for line in runs_table(&rows, world.clock.now(), ui.width) {
@@ -46,45 +39,42 @@ pub(super) fn list(ui: &mut Ui, world: &World, here: &Here, args: &ListRunsArgs)
 }
 
 /// Shows one run.
-pub(super) fn show(ui: &mut Ui, world: &World, here: &Here, typed: &str) -> Answer {
-    let journal = here.journal()?;
-    let run = the_run(&journal, typed)?;
-    let row = journal.run(run)?.ok_or_else(|| Report::internal(format!("{run} is in no view")))?;
-    let records = records_of(&journal, run)?;
-    let output = records.iter().rev().find_map(|record| match &record.event {
-        Event::Run(RunEvent::Completed(ended)) => Some(ended.output.clone()),
-        _ => None,
-    });
+pub(super) fn show(ui: &mut Ui, world: &World, desk: &Desk, typed: &str) -> Answer {
+    let run = desk.the_run(typed)?;
+    let detail = desk.run(run)?;
+    let records = records_of(desk.journal()?.as_ref(), run)?;
     if ui.json {
-        let mut value = run_json(&row);
+        let mut value = json(&detail)?;
         if let Some(value) = value.as_object_mut() {
-            value.insert("steps".to_owned(), Value::Array(steps_json(&records)));
-            value.insert("output".to_owned(), json!(output));
+            value.insert("steps".to_owned(), json(&server::view::steps(&records))?);
         }
         ui.answer_json(&value);
         return Ok(0);
     }
-    for line in run_head(&row, world.clock.now()) {
+    for line in run_head(&detail.run, world.clock.now()) {
         ui.answer(line);
     }
     ui.answer(format_args!("\n{STRONG}what happened{STRONG:#}"));
     for line in records.iter().filter_map(log_line) {
         ui.answer(format_args!("  {line}"));
     }
-    if let Some(output) = output {
+    if let Some(output) = detail.output {
         ui.answer(format_args!("\n{STRONG}output{STRONG:#}\n{}", escaped(&format!("{output:#}"))));
     }
     Ok(0)
 }
 
 /// Prints what happened to a run, and goes on until it ends where that is wanted.
-pub(super) fn logs(ui: &mut Ui, here: &Here, args: &RunLogsArgs) -> Answer {
-    let journal = here.journal()?;
-    let run = the_run(&journal, &args.run)?;
+pub(super) fn logs(ui: &mut Ui, desk: &Desk, args: &RunLogsArgs) -> Answer {
+    let run = desk.the_run(&args.run)?;
     let stream = run.to_string();
+    let journal = desk.journal()?;
+    if args.follow {
+        desk.listen(Some(&stream), 0)?;
+    }
     let mut after = 0;
     loop {
-        let head = journal.head()?.position;
+        let mark = desk.mark()?;
         let records = journal.read_stream(&stream, after, READ_MAX)?;
         for record in &records {
             after = record.sequence;
@@ -102,13 +92,13 @@ pub(super) fn logs(ui: &mut Ui, here: &Here, args: &RunLogsArgs) -> Answer {
                 return Ok(0);
             }
             ui.flush();
-            super::runtime()?.block_on(journal.changed(head))?;
+            desk.wait(journal.changed(mark))??;
         }
     }
 }
 
 /// All records of a run, in order.
-pub(super) fn records_of(journal: &SqliteJournal, run: RunId) -> Result<Vec<Record>, Report> {
+pub(super) fn records_of(journal: &dyn Journal, run: RunId) -> Result<Vec<Record>, Report> {
     let stream = run.to_string();
     let mut records: Vec<Record> = Vec::new();
     loop {
@@ -129,34 +119,4 @@ fn log_line(record: &Record) -> Option<String> {
     let (style, mark, text) = narration(&record.event)?;
     let time = clock(record.at);
     Some(format!("{DIM}{time}{DIM:#}  {style}{mark:<10}{style:#} {text}").trim_end().to_owned())
-}
-
-fn steps_json(records: &[Record]) -> Vec<Value> {
-    records
-        .iter()
-        .filter_map(|record| {
-            let (step, what) = match &record.event {
-                Event::Step(event) => (step_of(event), event.kind()),
-                _ => return None,
-            };
-            Some(
-                json!({ "step": step, "event": what, "at": rfc3339(record.at), "position": record.position }),
-            )
-        })
-        .collect()
-}
-
-fn step_of(event: &StepEvent) -> &str {
-    match event {
-        StepEvent::Scheduled(scheduled) => scheduled.step.as_str(),
-        StepEvent::Completed(result) => result.step.as_str(),
-        StepEvent::Failed(fault) => fault.step.as_str(),
-        StepEvent::Asked(asked) => asked.step.as_str(),
-        StepEvent::Answered(answered) => answered.step.as_str(),
-        StepEvent::Deferred(deferred) => deferred.step.as_str(),
-        StepEvent::InDoubt(doubt) => doubt.step.as_str(),
-        StepEvent::Resolved(resolved) => resolved.step.as_str(),
-        StepEvent::Abandoned(stopped) => stopped.step.as_str(),
-        StepEvent::ChildStarted(child) => child.step.as_str(),
-    }
 }

@@ -1,18 +1,17 @@
 //! `runs signal|pause|resume|cancel|retry|resolve`: what people do to runs. Each works whether or not an engine lives.
 
-use engine::control::{self, Command};
-use model::{Principal, RunId, StepId};
-use serde_json::{Value, json};
+use engine::control::Command;
+use model::StepId;
+use serde_json::Value;
 
-use super::decide::access;
-use super::here::{Here, the_run};
-use crate::World;
+use super::desk::Desk;
 use crate::args::RunsCommand;
 use crate::report::{Answer, Report};
 use crate::ui::{GOOD, Ui};
+use crate::views::json;
 
 /// Carries out a command on a run. The new event is durable when this returns.
-pub(super) fn steer(ui: &mut Ui, world: &World, here: &Here, command: &RunsCommand) -> Answer {
+pub(super) fn steer(ui: &mut Ui, desk: &Desk, command: &RunsCommand) -> Answer {
     let (typed, act_as, command) = match command {
         RunsCommand::Signal(args) => {
             let data = args.data.as_deref().map_or(Ok(Value::Null), |text| json_of("--data", text))?;
@@ -42,29 +41,20 @@ pub(super) fn steer(ui: &mut Ui, world: &World, here: &Here, command: &RunsComma
             return Err(Report::internal("this command looks and does not steer"));
         }
     };
-    let journal = here.journal()?;
-    let run = the_run(&journal, typed)?;
-    let actor = access(&here.place)?.actor(&here.place.environment, &world.user, act_as)?;
-    super::runtime()?.block_on(control::command(&journal, run, &actor.principal, &command))?;
-    told(ui, run, &actor.principal, &command);
+    let run = desk.the_run(typed)?;
+    let steered = desk.steer(run, &command, act_as)?;
+    if ui.json {
+        ui.answer_json(&json(&steered)?);
+        return Ok(0);
+    }
+    let done = command.participle();
+    ui.answer(format_args!("{GOOD}{done}{GOOD:#}  {run}"));
+    if matches!(command, Command::Retry { .. } | Command::Resolve { .. } | Command::Resume) {
+        ui.next(format_args!("aedile run --resume {run}"), desk.carries_on());
+    }
     Ok(0)
 }
 
 fn json_of(option: &str, text: &str) -> Result<Value, Report> {
     serde_json::from_str(text).map_err(|error| Report::usage(format!("{option} is not JSON: {error}")))
-}
-
-fn told(ui: &mut Ui, run: RunId, actor: &Principal, command: &Command) {
-    let done = command.participle();
-    if ui.json {
-        ui.answer_json(&json!({ "run": run, "by": actor, "done": done }));
-        return;
-    }
-    ui.answer(format_args!("{GOOD}{done}{GOOD:#}  {run}"));
-    if matches!(command, Command::Retry { .. } | Command::Resolve { .. } | Command::Resume) {
-        ui.next(
-            format_args!("aedile run --resume {run}"),
-            "watches it, and carries it on if nobody else does",
-        );
-    }
 }

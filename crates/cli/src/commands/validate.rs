@@ -8,6 +8,7 @@ use model::{Diagnostic, Severity, code};
 use project::{ProjectError, Rules, WorkflowPrograms, infrastructure, workshop};
 use serde_json::{Value, json};
 
+use super::desk::Desk;
 use super::facts::pair;
 use super::here::Here;
 use super::machine;
@@ -26,6 +27,9 @@ struct Looked {
 
 /// Checks documents. Changes nothing.
 pub(super) fn validate(ui: &mut Ui, world: &World, global: &Global, args: &ValidateArgs) -> Answer {
+    if global.server.is_some() {
+        return there(ui, world, global, args);
+    }
     let here = Here::find(world, global)?;
     let mut looked = Vec::new();
     let rules = match Rules::read(&here.place) {
@@ -51,6 +55,25 @@ pub(super) fn validate(ui: &mut Ui, world: &World, global: &Global, args: &Valid
             Err(error) => return Err(error.into()),
         };
         looked.push(Looked { file: shown, text, findings });
+    }
+    show(ui, &looked)
+}
+
+/// Has a server check workflow files, by its project's rules. They are not kept there.
+fn there(ui: &mut Ui, world: &World, global: &Global, args: &ValidateArgs) -> Answer {
+    if args.files.is_empty() {
+        let what = "what a project holds is checked where it is";
+        return Err(Report::new(code::server::NOT_REMOTE, what).with_hint("aedile validate FILE..."));
+    }
+    let desk = Desk::find(world, global)?;
+    let Desk::There(there) = &desk else { return Err(Report::internal("no server was named")) };
+    let mut looked = Vec::new();
+    for path in &args.files {
+        let file = path.display().to_string();
+        let text = project::text::read(path, &file, project::limits::FILE_BYTES_MAX)?;
+        let wanted = api::ValidateWorkflow { file: file.clone(), text: text.clone() };
+        let validation = there.wait(there.at.validate(&wanted))?;
+        looked.push(Looked { file, text, findings: api::client::diagnostics(&validation.findings) });
     }
     show(ui, &looked)
 }

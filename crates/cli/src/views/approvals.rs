@@ -1,46 +1,26 @@
 //! Approvals.
 
+use api::Approval;
 use model::Timestamp;
-use model::time::rfc3339;
-use serde_json::{Value, json};
-use store::{ApprovalRow, ApprovalStatus};
+use serde_json::Value;
 
-use super::table::Table;
-use super::time::relative;
-use crate::ui::{BAD, DIM, GOOD, STRONG, WARN};
+use super::table::{Table, plain};
+use super::time::since;
+use crate::ui::{BAD, DIM, GOOD, STRONG, WARN, escaped};
 
-/// An approval as `--json` shows it.
-pub fn approval_json(row: &ApprovalRow) -> Value {
-    json!({
-        "approval": row.approval,
-        "run": row.run,
-        "step": row.step,
-        "title": row.title,
-        "status": row.status.as_str(),
-        "chain": row.chain,
-        "level": row.level,
-        "levels": row.levels,
-        "votes": row.votes,
-        "requester": row.requester,
-        "binding": row.binding,
-        "askedAt": rfc3339(row.asked_at),
-        "expiresAt": row.expires.map(rfc3339),
-        "endedAt": row.ended_at.map(rfc3339),
-        "endedBy": row.ended_by,
-        "reason": row.reason,
-    })
-}
+/// What an approval is while nobody has ended it.
+pub const WAITING: &str = "waiting";
 
 /// Approvals as a table.
-pub fn approvals_table(rows: &[ApprovalRow], now: Timestamp, width: usize) -> Vec<String> {
+pub fn approvals_table(rows: &[Approval], now: Timestamp, width: usize) -> Vec<String> {
     let mut table = Table::new(&["APPROVAL", "STATUS", "LEVEL", "ASKED", "EXPIRES", "WHAT"]);
     for row in rows {
         table.row([
-            row.approval.to_string(),
-            row.status.to_string(),
+            row.approval.clone(),
+            row.status.clone(),
             format!("{}/{}", row.level, row.levels.len()),
-            relative(row.asked_at, now),
-            row.expires.map_or_else(|| "never".to_owned(), |at| relative(at, now)),
+            since(&row.asked_at, now),
+            row.expires_at.as_ref().map_or_else(|| "never".to_owned(), |at| since(at, now)),
             row.title.clone(),
         ]);
     }
@@ -48,33 +28,32 @@ pub fn approvals_table(rows: &[ApprovalRow], now: Timestamp, width: usize) -> Ve
 }
 
 /// Everything about one approval, for the person who decides.
-pub fn approval_text(row: &ApprovalRow, asked: Option<&Value>, now: Timestamp) -> Vec<String> {
-    let style = match row.status {
-        ApprovalStatus::Waiting => WARN,
-        ApprovalStatus::Granted | ApprovalStatus::Overridden => GOOD,
-        ApprovalStatus::Denied | ApprovalStatus::Expired => BAD,
-        ApprovalStatus::Withdrawn => DIM,
+pub fn approval_text(row: &Approval, asked: Option<&Value>, now: Timestamp) -> Vec<String> {
+    let style = match row.status.as_str() {
+        WAITING => WARN,
+        "granted" | "overridden" => GOOD,
+        "denied" | "expired" => BAD,
+        _ => DIM,
     };
     let mut lines = vec![
-        format!("{STRONG}{}{STRONG:#}", row.approval),
-        format!("  {}", super::table::plain(&row.title)),
-        format!("  status     {style}{}{style:#}", row.status),
-        format!("  run        {}  step {}", row.run, row.step),
-        format!("  asked      {} by {}", relative(row.asked_at, now), row.requester),
-        format!("  chain      {}", row.chain),
+        format!("{STRONG}{}{STRONG:#}", plain(&row.approval)),
+        format!("  {}", plain(&row.title)),
+        format!("  status     {style}{}{style:#}", plain(&row.status)),
+        format!("  run        {}  step {}", plain(&row.run), plain(&row.step)),
+        format!("  asked      {} by {}", since(&row.asked_at, now), plain(&row.requester)),
+        format!("  chain      {}", plain(&row.chain)),
     ];
     for level in &row.levels {
-        let roles: Vec<&str> = level.roles.iter().map(model::Role::as_str).collect();
-        let here = if row.status == ApprovalStatus::Waiting && level.level == row.level { ">" } else { " " };
-        let mut line = format!("  {here} level {}  {} of {}", level.level, level.quorum, roles.join(" or "));
+        let here = if row.status == WAITING && level.level == row.level { ">" } else { " " };
+        let roles = plain(&level.roles.join(" or "));
+        let mut line = format!("  {here} level {}  {} of {roles}", level.level, level.quorum);
         if here == ">" {
             if !row.votes.is_empty() {
-                let votes: Vec<&str> = row.votes.iter().map(model::Principal::as_str).collect();
                 line.push_str(", granted by ");
-                line.push_str(&votes.join(", "));
+                line.push_str(&plain(&row.votes.join(", ")));
             }
-            if let Some(expires) = row.expires {
-                line.extend([format!(", {} {}", level.on_timeout, relative(expires, now))]);
+            if let Some(expires) = &row.expires_at {
+                line.extend([format!(", {} {}", plain(&level.on_timeout), since(expires, now))]);
             }
         }
         if level.emergency_override {
@@ -82,14 +61,14 @@ pub fn approval_text(row: &ApprovalRow, asked: Option<&Value>, now: Timestamp) -
         }
         lines.push(line);
     }
-    if let (Some(by), Some(at)) = (&row.ended_by, row.ended_at) {
-        let why = row.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-        lines.push(format!("  decided    {} by {by}{why}", relative(at, now)));
+    if let (Some(by), Some(at)) = (&row.ended_by, &row.ended_at) {
+        let why = row.reason.as_ref().map_or_else(String::new, |why| format!(": {}", plain(why)));
+        lines.push(format!("  decided    {} by {}{why}", since(at, now), plain(by)));
     }
-    lines.push(format!("  binds to   {}", row.binding));
+    lines.push(format!("  binds to   {}", plain(&row.binding)));
     if let Some(asked) = asked {
         lines.push("  asked for".to_owned());
-        lines.extend(format!("{asked:#}").lines().map(|line| format!("    {line}")));
+        lines.extend(escaped(&format!("{asked:#}")).lines().map(|line| format!("    {line}")));
     }
     lines
 }

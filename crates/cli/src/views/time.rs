@@ -26,6 +26,11 @@ fn two(large: i128, unit: &str, small: i128, of: &str) -> String {
     if small == 0 { format!("{large} {unit}") } else { format!("{large} {unit} {small} {of}") }
 }
 
+/// A moment that was written down (RFC 3339) as seen from `now`; what is no moment as it is.
+pub fn since(at: &str, now: Timestamp) -> String {
+    at.parse().map_or_else(|_| super::table::plain(at), |at| relative(at, now))
+}
+
 /// A moment as seen from `now`: `just now`, `5 min ago`, `in 2 h`.
 pub fn relative(at: Timestamp, now: Timestamp) -> String {
     let between = now.duration_since(at);

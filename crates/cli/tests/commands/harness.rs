@@ -39,6 +39,8 @@ pub(crate) fn world() -> Option<cli::World> {
         told: cli::Told::default(),
         login: project::infrastructure::Login { user: std::env::var(USER).ok()?, ..Default::default() },
         loose_state: std::env::var_os("AEDILE_TEST_STATE").map(Into::into),
+        settings: std::env::var_os("AEDILE_TEST_STATE")
+            .map(|state| PathBuf::from(state).with_file_name("settings")),
         identities: project::infrastructure::Identities {
             named: None,
             directory: std::env::var_os("AEDILE_TEST_STATE")

@@ -12,6 +12,7 @@
 )]
 
 mod applying;
+mod away;
 mod configuring;
 mod crash;
 mod debian;
