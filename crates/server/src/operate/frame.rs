@@ -210,7 +210,7 @@ impl Frame {
                     a.chain data-key="chain" href=(self.path("journal")) {
                         (icon("seal"))
                         @match place.checkpointed {
-                            Some(size) => span { span.wide { "verified to " } "#" (text::grouped(size)) },
+                            Some(size) => span { span.wide { "signed to " } "#" (text::grouped(size)) },
                             None => span { "no checkpoint yet" },
                         }
                     }

@@ -197,7 +197,9 @@ fn members(path: &str, value: &serde_json::Value, names: &mut Vec<String>) {
             }
         }
         serde_json::Value::Array(all) => {
-            all.iter().for_each(|value| members(&format!("{path}/-"), value, names))
+            for value in all {
+                members(&format!("{path}/-"), value, names);
+            }
         }
         _ => names.push(path.to_owned()),
     }
