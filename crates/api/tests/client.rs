@@ -88,7 +88,8 @@ fn codes(error: &ClientError) -> (&'static str, u8) {
     (error.code().id, error.code().exit.code())
 }
 
-const NOBODY: &str = r#"{"principal": "user:maria"}"#;
+const NOBODY: &str = r#"{"principal": "user:maria", "groups": [], "means": "token", "id": "tok_1", "administrator": false,
+    "expiresAt": "2027-01-01T00:00:00.000Z", "scope": {}, "projects": []}"#;
 
 #[tokio::test]
 async fn a_problem_reads_as_the_error_does_here() {

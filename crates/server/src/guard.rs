@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -237,9 +237,12 @@ pub(crate) async fn tagged(request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let read = request.method() == Method::GET;
     let response = next.run(request).await;
-    let short = |kind: &HeaderValue| contains(kind, "application/json") || contains(kind, "text/html");
-    let fits = response.headers().get(header::CONTENT_TYPE).is_some_and(short);
-    if !read || response.status() != StatusCode::OK || !fits {
+    let known_kind = |kind: &HeaderValue| contains(kind, "application/json") || contains(kind, "text/html");
+    let fits = response.headers().get(header::CONTENT_TYPE).is_some_and(known_kind);
+    // what is longer goes as it is: to keep it for its tag is not worth the memory
+    let short =
+        response.body().size_hint().exact().is_some_and(|bytes| bytes <= limits::TAGGED_BYTES_MAX as u64);
+    if !read || response.status() != StatusCode::OK || !fits || !short {
         return response;
     }
     let (mut parts, body) = response.into_parts();

@@ -36,7 +36,7 @@ use zeroize::Zeroizing;
 pub use error::{Cause, ClientError, Refusal, diagnostics};
 pub use export::Export;
 pub use login::{Fingerprint, Login, Token};
-pub use operations::{At, Me};
+pub use operations::At;
 pub use stream::Events;
 
 use crate::{MEDIA_TYPE, Problem};

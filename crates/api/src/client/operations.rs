@@ -1,24 +1,16 @@
 //! What can be asked for.
 
 use reqwest::Method;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::{Client, ClientError, Events, Export};
 use crate::{
     Approval, ApprovalDetail, ApprovalQuery, Checkpoint, Checkpointed, Consistency, ConsistencyQuery,
-    Decided, Decision, Page, Policy, Projects, Proof, Reason, Record, RecordQuery, Records, ResolveRun,
+    Decided, Decision, Me, Page, Policy, Projects, Proof, Reason, Record, RecordQuery, Records, ResolveRun,
     RetryRun, Run, RunDetail, RunQuery, SignalRun, Status, Steered, SubmitRun, SubmittedRun,
     ValidateWorkflow, Validation, Workflows,
 };
-
-/// Who is signed in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Me {
-    /// The principal.
-    pub principal: String,
-}
 
 impl Client {
     /// Who the token is for.

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use api::client::{Client, Fingerprint, Login, Me, Token};
+use api::Me;
+use api::client::{Client, Fingerprint, Login, Token};
 use api::{Project, Projects};
 use model::code;
 use serde_json::json;

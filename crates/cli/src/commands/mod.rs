@@ -130,6 +130,10 @@ fn refuse_server(cli: &Cli) -> Result<(), Report> {
         | Command::Login(_)
         | Command::Logout(_)
         | Command::Whoami
+        // these ask no environment anything, wherever it is
+        | Command::Server(_)
+        | Command::Ui(_)
+        | Command::Cue(_)
         | Command::Schema(_)
         | Command::Completion { .. }
         | Command::Version => true,

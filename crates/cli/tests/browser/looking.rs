@@ -54,7 +54,7 @@ async fn a_record_is_proved_in_the_browser() {
     browser.sign_in(&place.link("lea")).await;
     browser.open(&place.page("/journal/3")).await;
     browser.press("Verify here").await;
-    browser.sees("verified").await;
+    browser.sees("Verified in this browser.").await;
     browser.close().await;
 }
 

@@ -76,7 +76,7 @@ fn rego_and_rules_see_the_plan_that_a_run_applies() {
 fn what_is_foretold_is_what_is_decided() {
     let yaml = "
 deny: [{match: {action: run.*}, reason: no programs}]
-windows: [{action: deny, days: [sun], from: '00:00', to: '06:00', timeZone: UTC}]
+windows: [{action: deny, days: [Sun], from: '00:00', to: '06:00', timeZone: UTC}]
 ";
     let rego = "package aedile\ndeny contains \"by its input\" if input.plan.changes > 3\nwarn contains \"big\" if input.plan.changes > 1";
     let chain = "
