@@ -42,7 +42,9 @@ impl Served {
         // what it says later is for nobody
         std::thread::spawn(move || lines.for_each(drop));
         let url = link.split("/login/").next().unwrap().to_owned();
-        let project = directory.file_name().unwrap().to_string_lossy().into_owned();
+        let manifest = std::fs::read_to_string(directory.join("aedile.yaml")).unwrap();
+        let named = manifest.lines().find_map(|line| line.strip_prefix("name: "));
+        let project = named.expect("a project has a name").to_owned();
         Self { child, url, link, project }
     }
 
