@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use reqwest::header::{HeaderMap, HeaderValue};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use process::Served;
 
@@ -74,22 +74,20 @@ async fn median(client: &reqwest::Client, url: &str) -> Duration {
 }
 
 /// Submits a run, and answers when that was.
-async fn submit(client: &reqwest::Client, runs: &str) -> (Instant, String) {
+async fn submit(client: &reqwest::Client, runs: &str) -> Instant {
     let begun = Instant::now();
     let answer = client.post(runs).json(&json!({ "workflow": "bench/plain" })).send().await.unwrap();
     assert_eq!(answer.status(), 202);
-    let body: Value = answer.json().await.unwrap();
-    (begun, body["run"].as_str().unwrap().to_owned())
+    begun
 }
 
-/// Reads a stream until it tells of a run's end, and answers when that was.
-async fn hears(client: reqwest::Client, url: String, run: tokio::sync::watch::Receiver<String>) -> Instant {
+/// Reads a stream until it tells of a run's end, and answers when that was. One run goes on at a time.
+async fn hears(client: reqwest::Client, url: String) -> Instant {
     let answer = client.get(url).send().await.unwrap();
     let (mut bytes, mut text) = (answer.bytes_stream(), String::new());
     while let Some(Ok(chunk)) = bytes.next().await {
         text.push_str(&String::from_utf8_lossy(&chunk));
-        let run = run.borrow().clone();
-        if !run.is_empty() && text.contains("event: run.completed") && text.contains(&run) {
+        if text.contains("event: run.completed") {
             return Instant::now();
         }
     }
@@ -97,10 +95,8 @@ async fn hears(client: reqwest::Client, url: String, run: tokio::sync::watch::Re
 }
 
 async fn listeners(client: &reqwest::Client, served: &Served, table: &mut Table) {
-    let (tell, run) = tokio::sync::watch::channel(String::new());
     let url = format!("{}/journal/stream", served.environment());
-    let all: Vec<_> =
-        (0..LISTENERS).map(|_| tokio::spawn(hears(client.clone(), url.clone(), run.clone()))).collect();
+    let all: Vec<_> = (0..LISTENERS).map(|_| tokio::spawn(hears(client.clone(), url.clone()))).collect();
     while served.listeners(client).await < LISTENERS {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -111,8 +107,7 @@ async fn listeners(client: &reqwest::Client, served: &Served, table: &mut Table)
         &format!("{resident} MiB"),
         resident < 150,
     );
-    let (begun, run) = submit(client, &format!("{}/runs", served.environment())).await;
-    tell.send(run).unwrap();
+    let begun = submit(client, &format!("{}/runs", served.environment())).await;
     let mut last = Duration::ZERO;
     for one in all {
         last = last.max(one.await.unwrap().duration_since(begun));
@@ -125,14 +120,12 @@ async fn listeners(client: &reqwest::Client, served: &Served, table: &mut Table)
 async fn one_listener(client: &reqwest::Client, served: &Served, table: &mut Table) {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        let (tell, run) = tokio::sync::watch::channel(String::new());
         let url = format!("{}/journal/stream", served.environment());
-        let one = tokio::spawn(hears(client.clone(), url, run));
+        let one = tokio::spawn(hears(client.clone(), url));
         while served.listeners(client).await == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let (begun, run) = submit(client, &format!("{}/runs", served.environment())).await;
-        tell.send(run).unwrap();
+        let begun = submit(client, &format!("{}/runs", served.environment())).await;
         times.push(one.await.unwrap().duration_since(begun));
     }
     times.sort_unstable();
