@@ -112,8 +112,11 @@ async fn listeners(client: &reqwest::Client, served: &Served, table: &mut Table)
     for one in all {
         last = last.max(one.await.unwrap().duration_since(begun));
     }
-    let is = format!("{:.0} ms, of {LISTENERS} the last", last.as_secs_f64() * 1e3);
-    table.row("from a submission to having heard its end", "< 100 ms for one", &is, true);
+    // nothing is promised for the last of a thousand
+    println!(
+        "\nfrom a submission to its end at the last of {LISTENERS} listeners: {:.0} ms",
+        last.as_secs_f64() * 1e3
+    );
 }
 
 /// One listener hears of a run while nothing else happens.
