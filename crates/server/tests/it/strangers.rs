@@ -48,8 +48,9 @@ async fn schemathesis_finds_no_failure_and_nothing_that_is_not_as_described() {
         .args([
             "--max-examples",
             "15",
+            // its strategies are not safe to share between threads: with two it sometimes fails by itself
             "--workers",
-            "2",
+            "1",
             "--seed",
             "1",
             "--no-color",
