@@ -38,6 +38,11 @@ impl Digest {
         &self.0
     }
 
+    /// The 64 hexadecimal digits alone, as checkpoints and proofs have them.
+    pub fn hexadecimal(&self) -> String {
+        self.to_string()[7..].to_owned()
+    }
+
     /// The first 12 hexadecimal digits, for people.
     pub fn short(&self) -> String {
         self.to_string()[7..19].to_owned()

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use journal::events::RunEvent;
 use journal::{Event, Journal, JournalError, Record, StreamId};
 use store::SqliteJournal;
 use tokio::sync::broadcast;
@@ -35,10 +34,7 @@ impl Frame {
         let data = serde_json::to_string(&view::record(record)).unwrap_or_default();
         let kind = record.event.kind();
         let text = format!("id: {}\nevent: {kind}\ndata: {data}\n\n", record.position);
-        let ends = matches!(
-            record.event,
-            Event::Run(RunEvent::Completed(_) | RunEvent::Failed(_) | RunEvent::Cancelled(_))
-        );
+        let ends = matches!(&record.event, Event::Run(event) if event.is_end());
         Self { position: record.position, stream: record.stream.clone(), ends, bytes: text.into() }
     }
 }

@@ -41,6 +41,7 @@ mod serve;
 pub mod stream;
 mod tls;
 pub mod view;
+pub mod words;
 
 pub use app::App;
 pub use error::ServerError;

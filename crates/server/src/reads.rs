@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use engine::approvals::{self, Loaded, Persons};
 use journal::events::{ApprovalEvent, RunEvent, Submitted};
-use journal::{Event, Journal};
-use model::{Principal, RunId, Timestamp};
-use policy::{Approver, Choice};
-use project::Access;
+use journal::{Event, Journal, JournalError, Record};
+use model::{Digest, Principal, RunId, Timestamp};
+use policy::{Approver, Choice, PolicySet};
+use project::{Access, Project};
 use serde_json::Value;
 use store::{
     ApprovalFilter, ApprovalRow, ApprovalStatus, RunFilter, RunRow, RunStatus, SqliteJournal, WaitingOn,
@@ -137,6 +137,49 @@ fn why(journal: &SqliteJournal, row: &RunRow) -> Answer<Vec<String>> {
     Ok(why)
 }
 
+/// The records of a run in order, `most` of them or a few more.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn records(journal: &dyn Journal, run: RunId, most: usize) -> Result<Vec<Record>, JournalError> {
+    let stream = run.to_string();
+    let mut records: Vec<Record> = Vec::new();
+    while records.len() < most {
+        let after = records.last().map_or(0, |record| record.sequence);
+        let more = journal.read_stream(&stream, after, engine::limits::READ_MAX)?;
+        if more.is_empty() {
+            break;
+        }
+        records.extend(more);
+    }
+    Ok(records)
+}
+
+/// That the newest checkpoint continues the one over `old` records. Reads every record below it.
+///
+/// # Errors
+/// There is no such checkpoint, or the journal cannot be read.
+pub fn consistency(journal: &SqliteJournal, old: u64) -> Result<api::Consistency, JournalError> {
+    let (newest, path) = journal.prove_consistency(old)?;
+    let path = path.iter().map(Digest::hexadecimal).collect();
+    Ok(api::Consistency { old, checkpoint: view::checkpoint(&newest), path })
+}
+
+/// A policy's rules, and the files of the project that it is made of.
+pub fn policy(policy: &PolicySet, project: Option<&Project>) -> Answer<api::Policy> {
+    let rules = policy.rules().iter().map(value).collect::<Answer<_>>()?;
+    let files = match project {
+        Some(project) => project.policy_files()?.iter().map(|file| file.display().to_string()).collect(),
+        None => Vec::new(),
+    };
+    Ok(api::Policy { digest: policy.digest().to_string(), rules, files })
+}
+
+/// Something that is said of policy, as it goes over the wire.
+pub(crate) fn value(one: &impl serde::Serialize) -> Answer<Value> {
+    serde_json::to_value(one).map_err(|error| Problem::internal(error.to_string()))
+}
+
 /// One page of approvals.
 pub fn approvals(
     journal: &SqliteJournal,
@@ -207,10 +250,7 @@ pub fn approval(
 
 /// What somebody may do: asked of the very function that decides, which changes nothing by itself.
 fn powers(loaded: &Loaded, who: &Decider, now: Timestamp) -> api::Powers {
-    let by = match who.persons {
-        Persons::ByUser => who.by.clone(),
-        Persons::ByPrincipal => Approver { via: None, ..who.by.clone() },
-    };
+    let by = who.persons.counted(&who.by);
     let ask = |choice: &Choice| loaded.approval.decide(choice, &by, loaded.asked.binding, now);
     let why = || "to see what is possible".to_owned();
     let open = loaded.ended.is_none();

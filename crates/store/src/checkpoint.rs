@@ -90,7 +90,7 @@ impl SqliteJournal {
         let signed = CheckpointSigned {
             checkpoint: id,
             size: checkpoint.size,
-            root: hexadecimal(&checkpoint.root),
+            root: checkpoint.root.hexadecimal(),
             note: note.clone(),
         };
         let append = Append {
@@ -127,7 +127,7 @@ impl SqliteJournal {
         let (peaks, rest) = peaks.as_chunks::<32>();
         let peaks = peaks.iter().copied().map(Digest::from_bytes).collect();
         let range = CompactRange::from_parts(last.size, peaks)
-            .filter(|range| rest.is_empty() && hexadecimal(&range.root()) == last.root);
+            .filter(|range| rest.is_empty() && range.root().hexadecimal() == last.root);
         let Some(range) = range else { return Ok(empty) };
         let source = Envelope::read(&bytes).ok().map(|envelope| envelope.source.to_owned());
         Ok(Tree { range, last: record::digest(&bytes), source })
@@ -190,8 +190,4 @@ impl SqliteJournal {
         }
         Ok(prover.proof())
     }
-}
-
-fn hexadecimal(digest: &Digest) -> String {
-    digest.to_string().trim_start_matches("sha256:").to_owned()
 }

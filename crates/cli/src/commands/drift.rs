@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::drift::{Fight, News, Standing, standing};
+use journal::Event;
 use journal::events::DriftEvent;
 use model::DriftClass;
 use model::time::{SignedDuration, rfc3339};
@@ -247,7 +248,7 @@ pub(super) fn tell(ui: &mut Ui, news: &News) {
     }
     match news {
         News::Recorded(event) => {
-            let (style, mark, text) = events::drift(event);
+            let (style, mark, text) = events::styled(&Event::Drift(event.clone()));
             ui.answer(format_args!("{style}{mark:<10}{style:#} {}", plain(&text)));
             if let DriftEvent::Started(started) = event
                 && started.how == model::OnDrift::Propose

@@ -1,9 +1,9 @@
 //! `runs list`, `runs show` and `runs logs`: what there is and what happened.
 
 use engine::limits::READ_MAX;
-use journal::events::RunEvent;
 use journal::{Event, Journal, Record};
 use model::RunId;
+use model::time::clock;
 use serde_json::json;
 
 use super::desk::Desk;
@@ -11,7 +11,7 @@ use crate::World;
 use crate::args::{ListRunsArgs, RunLogsArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{DIM, STRONG, Ui, escaped};
-use crate::views::events::{clock, narration, record_json};
+use crate::views::events::{narration, record_json};
 use crate::views::json;
 use crate::views::runs::{run_head, runs_table};
 
@@ -99,20 +99,11 @@ pub(super) fn logs(ui: &mut Ui, desk: &Desk, args: &RunLogsArgs) -> Answer {
 
 /// All records of a run, in order.
 pub(super) fn records_of(journal: &dyn Journal, run: RunId) -> Result<Vec<Record>, Report> {
-    let stream = run.to_string();
-    let mut records: Vec<Record> = Vec::new();
-    loop {
-        let after = records.last().map_or(0, |record| record.sequence);
-        let more = journal.read_stream(&stream, after, READ_MAX)?;
-        if more.is_empty() {
-            return Ok(records);
-        }
-        records.extend(more);
-    }
+    Ok(server::reads::records(journal, run, usize::MAX)?)
 }
 
 fn ends(event: &Event) -> bool {
-    matches!(event, Event::Run(RunEvent::Completed(_) | RunEvent::Failed(_) | RunEvent::Cancelled(_)))
+    matches!(event, Event::Run(event) if event.is_end())
 }
 
 fn log_line(record: &Record) -> Option<String> {

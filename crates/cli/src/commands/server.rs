@@ -11,11 +11,11 @@ use project::{Actor, Project, ProjectError};
 use server::config::Settings;
 use server::identity::Identity;
 use server::{Listening, Options, Server, Tls};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::decide::access;
 use super::here::{Here, current_directory};
 use super::machine;
+use super::schedules::Signals;
 use crate::World;
 use crate::args::{Global, ServerArgs, ServingArgs, TlsHow, UiArgs};
 use crate::report::{Answer, Report};
@@ -163,10 +163,10 @@ fn open_browser(address: &str) {
 
 /// Answers until Ctrl-C or SIGTERM, and shows the log meanwhile.
 async fn serve(ui: &mut Ui, world: &World, listening: Listening) -> Answer {
-    let stop = stopped()?;
+    let mut signals = Signals::new()?;
     ui.note(format_args!("{DIM}Ctrl-C ends it{DIM:#}"));
     ui.flush();
-    let serving = listening.serve(stop);
+    let serving = listening.serve(async move { signals.one().await });
     tokio::pin!(serving);
     loop {
         tokio::select! {
@@ -184,18 +184,4 @@ fn show(ui: &mut Ui, world: &World) {
         ui.note(crate::views::table::plain(&line));
     }
     ui.flush();
-}
-
-/// Resolves when the process is told to end.
-fn stopped() -> Result<impl Future<Output = ()>, Report> {
-    let failed =
-        |error: std::io::Error| Report::internal("signals cannot be heard").caused_by(error.to_string());
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

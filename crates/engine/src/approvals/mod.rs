@@ -41,6 +41,16 @@ pub enum Persons {
     ByPrincipal,
 }
 
+impl Persons {
+    /// Somebody as they are counted: without whoever is behind them where every principal is a person of its own.
+    pub fn counted(self, by: &Approver) -> Approver {
+        match self {
+            Self::ByUser => by.clone(),
+            Self::ByPrincipal => Approver { via: None, ..by.clone() },
+        }
+    }
+}
+
 /// What a decision led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decided {
@@ -99,13 +109,9 @@ pub async fn decide(
     for _ in 0..limits::CONFLICTS_MAX {
         let mut loaded = expire(journal, id, now, persons).await?;
         let binding = seen.unwrap_or(loaded.asked.binding);
-        let counted_by = match persons {
-            Persons::ByUser => by.clone(),
-            Persons::ByPrincipal => Approver { via: None, ..by.clone() },
-        };
         let ruling = loaded
             .approval
-            .decide(choice, &counted_by, binding, now)
+            .decide(choice, &persons.counted(by), binding, now)
             .map_err(|refusal| told(id, &refusal))?;
         let changes = match ruling {
             Ruling::Noop { message } => return Ok(Decided::Already { message }),

@@ -36,6 +36,13 @@ vocabulary! {
     }
 }
 
+impl RunEvent {
+    /// Whether it ends the run: nothing comes after it but a retry.
+    pub const fn is_end(&self) -> bool {
+        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Cancelled(_))
+    }
+}
+
 /// No data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -43,7 +43,7 @@ pub(crate) async fn version(Known(_): Known) -> Json<api::Version> {
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "server", operation_id = "openapi",
     responses((status = 200, body = serde_json::Value, content_type = "application/json"), Refusals))]
 pub(crate) async fn openapi(Known(_): Known) -> Response {
-    let text = crate::routes::document().to_owned();
+    let text = crate::routes::document();
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
 }
 

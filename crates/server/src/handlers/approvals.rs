@@ -7,13 +7,13 @@ use policy::{Approver, Choice};
 use store::ApprovalRow;
 
 use super::{InEnvironment, Refusals};
-use crate::Problem;
 use crate::at::{Approve, At, Operate, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Path, Query};
 use crate::identity::Caller;
 use crate::problem::Answer;
 use crate::reads::{self, Decider};
+use crate::{Problem, view};
 
 type ApprovalPath = Path<(String, String, String)>;
 
@@ -87,27 +87,9 @@ pub(crate) async fn take(
     let persons = bench.access().persons(bench.environment());
     let (by, now) = (approver(bench, caller), bench.machine.clock.now());
     let decided = approvals::decide(journal, row.approval, &choice, &by, seen, (persons, now)).await;
-    let mut answer = api::Decided {
-        approval: row.approval.to_string(),
-        by: by.principal.to_string(),
-        status: String::new(),
-        reason: None,
-        level: None,
-        missing: None,
-    };
-    match decided {
-        Ok(approvals::Decided::Ended { outcome }) => outcome.clone_into(&mut answer.status),
-        Ok(approvals::Decided::Counted { level, missing }) => {
-            "waiting".clone_into(&mut answer.status);
-            (answer.level, answer.missing) = (Some(level), Some(missing));
-        }
-        Ok(approvals::Decided::Already { message }) => {
-            "noop".clone_into(&mut answer.status);
-            answer.reason = Some(message);
-        }
-        Err(error) => return Err(refused(bench, &row, error)),
-    }
-    Ok(answer)
+    decided
+        .map(|decided| view::decided(row.approval, &by.principal, decided))
+        .map_err(|error| refused(bench, &row, error))
 }
 
 /// A refusal that says where the approval stands now.

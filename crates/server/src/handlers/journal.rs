@@ -17,7 +17,7 @@ use crate::at::{Administer, At, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Path, Query};
 use crate::problem::Answer;
-use crate::{Problem, limits, view};
+use crate::{Problem, limits, reads, view};
 
 /// Checkpoints that are listed.
 const CHECKPOINTS_MAX: usize = 100;
@@ -92,15 +92,11 @@ pub(crate) fn prove(bench: &Bench, position: u64) -> Answer<api::Proof> {
         index: proof.index,
         size,
         root,
-        path: proof.path.iter().map(hexadecimal).collect(),
+        path: proof.path.iter().map(Digest::hexadecimal).collect(),
         note: proof.note.to_string(),
         file: proof.to_string(),
         verifiers: verifiers(bench)?,
     })
-}
-
-fn hexadecimal(digest: &Digest) -> String {
-    digest.to_string().trim_start_matches("sha256:").to_owned()
 }
 
 /// The keys that the journal names, the oldest first.
@@ -149,12 +145,7 @@ pub(crate) async fn consistency(
     at: At<Read>,
     Query(query): Query<api::ConsistencyQuery>,
 ) -> Answer<Json<api::Consistency>> {
-    aside(move || {
-        let (newest, path) = at.bench.workshop.journal.prove_consistency(query.old)?;
-        let path = path.iter().map(hexadecimal).collect();
-        Ok(Json(api::Consistency { old: query.old, checkpoint: view::checkpoint(&newest), path }))
-    })
-    .await
+    aside(move || Ok(Json(reads::consistency(&at.bench.workshop.journal, query.old)?))).await
 }
 
 /// Verify the whole journal: its chain, its checkpoints, their signatures

@@ -9,6 +9,7 @@ use crate::at::{At, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Path};
 use crate::problem::Answer;
+use crate::reads::{self, value};
 use crate::{Problem, limits};
 
 /// List the rules of the policy in force
@@ -20,17 +21,7 @@ pub(crate) async fn list(at: At<Read>) -> Answer<Json<api::Policy>> {
 
 /// The policy in force.
 pub(crate) fn in_force(bench: &Bench) -> Answer<api::Policy> {
-    let policy = &bench.workshop.rules.policy;
-    let rules = policy.rules().iter().map(value).collect::<Answer<_>>()?;
-    let files = match &bench.place.project {
-        Some(project) => project.policy_files()?.iter().map(|file| file.display().to_string()).collect(),
-        None => Vec::new(),
-    };
-    Ok(api::Policy { digest: policy.digest().to_string(), rules, files })
-}
-
-fn value(one: &impl serde::Serialize) -> Answer<Value> {
-    serde_json::to_value(one).map_err(|error| Problem::internal(error.to_string()))
+    reads::policy(&bench.workshop.rules.policy, bench.place.project.as_ref())
 }
 
 /// Explain what policy said about the record at a position

@@ -3,8 +3,8 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::control::{self, Command};
+use journal::Record;
 use journal::events::Submitted;
-use journal::{Journal, Record};
 use model::{RunId, StepId, code};
 use project::Actor;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use crate::at::{At, Operate, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Path, Query};
 use crate::problem::Answer;
-use crate::{Problem, limits, reads};
+use crate::{Problem, limits, reads, view};
 
 /// `{project}`, `{environment}` and `{run}` of a path.
 pub(crate) type RunPath = Path<(String, String, String)>;
@@ -143,17 +143,7 @@ pub(crate) async fn steps(at: At<Read>, Path((_, _, run)): RunPath) -> Answer<Js
 
 /// Every record of a run.
 pub(crate) fn records(bench: &Bench, run: RunId) -> Answer<Vec<Record>> {
-    let stream = run.to_string();
-    let mut records: Vec<Record> = Vec::new();
-    while records.len() < limits::RUN_RECORDS_MAX {
-        let after = records.last().map_or(0, |record| record.sequence);
-        let more = bench.workshop.journal.read_stream(&stream, after, engine::limits::READ_MAX)?;
-        if more.is_empty() {
-            break;
-        }
-        records.extend(more);
-    }
-    Ok(records)
+    Ok(reads::records(&*bench.workshop.journal, run, limits::RUN_RECORDS_MAX)?)
 }
 
 /// List the events of a run, oldest first
@@ -176,11 +166,7 @@ pub(crate) async fn steer(at: &At<Operate>, run: &str, command: &Command) -> Ans
     let row = super::run(&at.bench, run)?;
     let journal = at.bench.workshop.journal.as_ref();
     match control::command(journal, row.run, &at.caller.principal, command).await {
-        Ok(()) => Ok(api::Steered {
-            run: row.run.to_string(),
-            by: at.caller.principal.to_string(),
-            done: command.participle().to_owned(),
-        }),
+        Ok(()) => Ok(view::steered(row.run, &at.caller.principal, command)),
         Err(error @ engine::EngineError::WrongState { .. }) => {
             let now = journal.run(row.run)?.map_or(row.status, |row| row.status);
             Err(Problem::from(error).with_state(now.as_str()))

@@ -4,24 +4,10 @@ use maud::{Markup, html};
 
 use super::icons::icon;
 use super::text;
-
-/// What a state means for whoever looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    /// As it should be.
-    Good,
-    /// Somebody has to do something.
-    Bad,
-    /// It waits, or wants attention.
-    Warn,
-    /// It is under way.
-    Busy,
-    /// Over, or of no concern.
-    Idle,
-}
+pub(super) use crate::words::Tone;
 
 impl Tone {
-    /// Its class.
+    /// Its class in pages.
     pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Good => "good",

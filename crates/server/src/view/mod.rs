@@ -2,10 +2,12 @@
 
 mod steps;
 
+use engine::approvals::Decided;
+use engine::control::Command;
 use journal::Record;
 use journal::events::LevelRecord;
-use model::Role;
 use model::time::rfc3339;
+use model::{ApprovalId, Principal, Role, RunId};
 use serde_json::Value;
 use store::{ApprovalRow, CheckpointRow, RunRow, WaitingOn};
 
@@ -79,6 +81,30 @@ fn level(level: &LevelRecord, access: &Access) -> api::Level {
         emergency_override: level.emergency_override,
         holders: access.holders(&level.roles).iter().map(ToString::to_string).collect(),
     }
+}
+
+/// What a decision led to.
+pub fn decided(approval: ApprovalId, by: &Principal, decided: Decided) -> api::Decided {
+    let answer = |status: &str| api::Decided {
+        approval: approval.to_string(),
+        by: by.to_string(),
+        status: status.to_owned(),
+        reason: None,
+        level: None,
+        missing: None,
+    };
+    match decided {
+        Decided::Ended { outcome } => answer(outcome),
+        Decided::Counted { level, missing } => {
+            api::Decided { level: Some(level), missing: Some(missing), ..answer("waiting") }
+        }
+        Decided::Already { message } => api::Decided { reason: Some(message), ..answer("noop") },
+    }
+}
+
+/// What was done to a run.
+pub fn steered(run: RunId, by: &Principal, command: &Command) -> api::Steered {
+    api::Steered { run: run.to_string(), by: by.to_string(), done: command.participle().to_owned() }
 }
 
 /// A record.

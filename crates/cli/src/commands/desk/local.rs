@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use engine::approvals::{Decided, Persons};
+use engine::approvals::Persons;
 use engine::control::{self, Command};
 use engine::judge::Roles as _;
 use engine::limits::READ_MAX;
@@ -95,11 +95,7 @@ impl Local {
         let actor = self.actor(act_as)?;
         let journal = self.journal()?.as_ref();
         crate::commands::runtime()?.block_on(control::command(journal, run, &actor.principal, command))?;
-        Ok(api::Steered {
-            run: run.to_string(),
-            by: actor.principal.to_string(),
-            done: command.participle().to_owned(),
-        })
+        Ok(view::steered(run, &actor.principal, command))
     }
 
     pub(super) fn approvals(&self, query: &api::ApprovalQuery) -> Result<api::Page<api::Approval>, Report> {
@@ -136,21 +132,7 @@ impl Local {
         let journal = self.journal()?;
         let taken = take(journal, place, &self.world, &access, (approval, &actor), choice);
         let decided = crate::commands::runtime()?.block_on(taken)?;
-        let answer = |status: &str| api::Decided {
-            approval: approval.to_string(),
-            by: actor.principal.to_string(),
-            status: status.to_owned(),
-            reason: None,
-            level: None,
-            missing: None,
-        };
-        Ok(match decided {
-            Decided::Ended { outcome } => answer(outcome),
-            Decided::Counted { level, missing } => {
-                api::Decided { level: Some(level), missing: Some(missing), ..answer("waiting") }
-            }
-            Decided::Already { message } => api::Decided { reason: Some(message), ..answer("noop") },
-        })
+        Ok(view::decided(approval, &actor.principal, decided))
     }
 
     /// Whether no engine carries runs on here.
@@ -166,14 +148,7 @@ impl Local {
 
     pub(super) fn policy(&self) -> Result<api::Policy, Report> {
         let policy = project::Rules::read(&self.here.place)?.policy;
-        let files = match &self.here.place.project {
-            Some(project) => project.policy_files()?.iter().map(|file| file.display().to_string()).collect(),
-            None => Vec::new(),
-        };
-        let rules = policy.rules().iter().map(serde_json::to_value).collect::<Result<_, _>>();
-        let rules = rules
-            .map_err(|error| Report::internal("a rule cannot be written").caused_by(error.to_string()))?;
-        Ok(api::Policy { digest: policy.digest().to_string(), rules, files })
+        reads::policy(&policy, self.here.place.project.as_ref()).map_err(|problem| refused(&problem))
     }
 
     /// Signs the journal's head; `false` where it has not grown.
@@ -188,11 +163,7 @@ impl Local {
     }
 
     pub(super) fn consistency(&self, old: u64) -> Result<api::Consistency, Report> {
-        let (newest, path) = self.journal()?.prove_consistency(old)?;
-        let hexadecimal =
-            |digest: &model::Digest| digest.to_string().trim_start_matches("sha256:").to_owned();
-        let path = path.iter().map(hexadecimal).collect();
-        Ok(api::Consistency { old, checkpoint: view::checkpoint(&newest), path })
+        Ok(reads::consistency(self.journal()?, old)?)
     }
 
     pub(super) fn export(&self, take: &mut dyn FnMut(&[u8]) -> Result<bool, Report>) -> Result<(), Report> {
