@@ -17,8 +17,14 @@ pub const GROUP_BYTES_MAX: usize = 16 << 20;
 /// How long the writer tries to get the file's lock from another process before it gives up with `E0104`.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often commits of other processes are looked for while somebody waits for them.
+/// How often commits of other processes are looked for at most, while somebody waits for them and the journal is written.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How often they are looked for while the kernel tells of no write.
+pub const QUIET_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long after a write they are looked for often: what is written can be seen when it has been flushed.
+pub const LIVELY: Duration = Duration::from_secs(1);
 
 /// Most connections that read at the same time.
 pub const READERS_MAX: usize = 8;

@@ -1,97 +1,165 @@
 //! Looks for commits of other processes, while somebody waits for news and at no other time.
+//!
+//! The kernel tells when a file in the journal's directory is written (inotify), which costs nothing while nothing happens. It
+//! tells before the commit can be seen, so for a moment after that the journal is looked at often, and else once in a while.
+//! Where the kernel cannot be asked, it is looked at often all the time.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use journal::JournalError;
 use journal::watch::Watch;
 use rusqlite::Connection;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::inotify;
 
 use crate::connection;
-use crate::error::from_sqlite;
-use crate::limits::POLL_INTERVAL;
+use crate::error::{from_io, from_sqlite};
+use crate::limits::{LIVELY, POLL_INTERVAL, QUIET_INTERVAL};
 
-#[derive(Default)]
-struct Signal {
-    state: Mutex<State>,
-    changed: Condvar,
+/// The shortest pause between two looks, right after a write.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+
+/// What the thread is told by, whatever it waits for.
+struct Bell {
+    /// The thread knows that somebody waits.
+    wanted: AtomicBool,
+    stop: AtomicBool,
+    rung: OwnedFd,
 }
 
-#[derive(Default, Clone, Copy)]
-struct State {
-    wanted: bool,
-    stop: bool,
+impl Bell {
+    fn ring(&self) {
+        // it cannot fail but by having been rung 2^64 times
+        let _ = rustix::io::write(&self.rung, &1_u64.to_ne_bytes());
+    }
+
+    fn answer(&self) {
+        let _ = rustix::io::read(&self.rung, &mut [0; 8]);
+    }
 }
 
 /// The thread that looks, asleep until wanted.
 pub(crate) struct Poller {
-    signal: Arc<Signal>,
+    bell: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Poller {
     pub(crate) fn start(path: PathBuf, watch: Arc<Watch>) -> Result<Self, JournalError> {
-        let signal = Arc::new(Signal::default());
-        let shared = signal.clone();
+        let failed = |error: std::io::Error| from_io("cannot start the journal's poller", &error);
+        let rung = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let rung = rung.map_err(|error| failed(error.into()))?;
+        let bell = Arc::new(Bell { wanted: AtomicBool::new(false), stop: AtomicBool::new(false), rung });
+        let shared = bell.clone();
         let connection = connection::open_reader(&path)?;
         let thread = std::thread::Builder::new()
             .name("journal-poller".to_owned())
             .spawn(move || run(&connection, &path, &watch, &shared))
-            .map_err(|error| crate::error::from_io("cannot start the journal's poller", &error))?;
-        Ok(Self { signal, thread: Some(thread) })
+            .map_err(failed)?;
+        Ok(Self { bell, thread: Some(thread) })
     }
 
     /// Somebody waits.
     pub(crate) fn wake(&self) {
-        let mut state = self.signal.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.wanted {
-            state.wanted = true;
-            drop(state);
-            self.signal.changed.notify_one();
+        if !self.bell.wanted.swap(true, Ordering::SeqCst) {
+            self.bell.ring();
         }
     }
 }
 
 impl Drop for Poller {
     fn drop(&mut self) {
-        self.signal.state.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
-        self.signal.changed.notify_one();
+        self.bell.stop.store(true, Ordering::SeqCst);
+        self.bell.ring();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
     }
 }
 
-fn run(connection: &Connection, path: &std::path::Path, watch: &Watch, signal: &Signal) {
+fn run(connection: &Connection, path: &Path, watch: &Watch, bell: &Bell) {
+    let mut writes = Writes::beside(path);
     let mut seen = None;
-    loop {
-        let state = signal.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = signal
-            .changed
-            .wait_while(state, |state| !state.wanted && !state.stop)
-            .unwrap_or_else(PoisonError::into_inner);
-        if state.stop {
-            return;
+    while !bell.stop.load(Ordering::SeqCst) {
+        // in this order: whoever waits from here on is seen by the next line, or rings
+        bell.wanted.store(false, Ordering::SeqCst);
+        if !watch.is_awaited() {
+            wait(&[&bell.rung], None);
+            bell.answer();
+            continue;
         }
-        // whoever comes after this sets it again
-        state.wanted = false;
-        drop(state);
-        while watch.is_awaited() {
-            match position_if_changed(connection, &mut seen) {
-                Ok(Some(position)) => watch.publish(position),
-                Ok(None) => {}
-                Err(error) => watch.fail(&from_sqlite(path, "cannot read", &error)),
-            }
-            let state = signal.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let (state, _) = signal
-                .changed
-                .wait_timeout_while(state, POLL_INTERVAL, |state| !state.stop)
-                .unwrap_or_else(PoisonError::into_inner);
-            if state.stop {
-                return;
-            }
+        bell.wanted.store(true, Ordering::SeqCst);
+        match position_if_changed(connection, &mut seen) {
+            Ok(Some(position)) => watch.publish(position),
+            Ok(None) => {}
+            Err(error) => watch.fail(&from_sqlite(path, "cannot read", &error)),
         }
+        match &mut writes {
+            Some(writes) => writes.wait(bell),
+            None => wait(&[&bell.rung], Some(POLL_INTERVAL)),
+        }
+        bell.answer();
+    }
+}
+
+/// Waits until one of them can be read, or the time is over.
+fn wait(on: &[&OwnedFd], most: Option<Duration>) {
+    let mut on: Vec<_> = on.iter().map(|one| PollFd::new(*one, PollFlags::IN)).collect();
+    let most = most
+        .map(|most| Timespec { tv_sec: most.as_secs().cast_signed(), tv_nsec: most.subsec_nanos().into() });
+    // interrupted is as good as over: whoever waits looks again
+    let _ = poll(&mut on, most.as_ref());
+}
+
+/// What the kernel tells of writes to the journal's directory.
+struct Writes {
+    told: OwnedFd,
+    /// How long to wait for the next look, and until when looks follow each other. `None`: nothing happens.
+    lively: Option<(Duration, Instant)>,
+}
+
+impl Writes {
+    /// `None`: the kernel cannot be asked.
+    fn beside(path: &Path) -> Option<Self> {
+        // the write-ahead log lies beside the file itself, not beside a link to it
+        let file = path.canonicalize().ok()?;
+        let told = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).ok()?;
+        inotify::add_watch(&told, file.parent()?, inotify::WatchFlags::MODIFY).ok()?;
+        Some(Self { told, lively: None })
+    }
+
+    /// Waits until it is time to look again.
+    fn wait(&mut self, bell: &Bell) {
+        match self.lively {
+            // not on what is told: a busy journal would be looked at with every write
+            Some((pause, _)) => wait(&[&bell.rung], Some(pause)),
+            None => wait(&[&bell.rung, &self.told], Some(QUIET_INTERVAL)),
+        }
+        let now = Instant::now();
+        let written = self.drain();
+        self.lively = match self.lively {
+            None if written => Some((FIRST_PAUSE, now + LIVELY)),
+            None => None,
+            Some((pause, until)) => {
+                let until = if written { now + LIVELY } else { until };
+                (now < until).then_some(((pause * 2).min(POLL_INTERVAL), until))
+            }
+        };
+    }
+
+    /// Whether something was told since the last time.
+    fn drain(&self) -> bool {
+        let mut any = false;
+        let mut buffer = [0; 4096];
+        while matches!(rustix::io::read(self.told.as_fd(), &mut buffer), Ok(1..)) {
+            any = true;
+        }
+        any
     }
 }
 
@@ -107,4 +175,38 @@ fn position_if_changed(connection: &Connection, seen: &mut Option<i64>) -> rusql
         .query_row([], |row| row.get(0))?;
     *seen = Some(version);
     Ok(Some(position.cast_unsigned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_beside_the_journal_makes_it_lively_and_silence_ends_that() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        std::fs::write(&path, "").unwrap();
+        let rung = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap();
+        let bell = Bell { wanted: AtomicBool::new(false), stop: AtomicBool::new(false), rung };
+        let mut writes = Writes::beside(&path).unwrap();
+        // somebody rings: that alone is no write
+        bell.ring();
+        writes.wait(&bell);
+        bell.answer();
+        assert_eq!(writes.lively, None);
+        std::fs::write(directory.path().join("journal.db-wal"), "frames").unwrap();
+        writes.wait(&bell);
+        assert!(writes.lively.is_some());
+        let mut looks = 0;
+        while writes.lively.is_some() {
+            writes.wait(&bell);
+            looks += 1;
+        }
+        assert!((5..=60).contains(&looks), "{looks} looks");
+    }
+
+    #[test]
+    fn a_journal_that_is_not_there_cannot_be_watched() {
+        assert!(Writes::beside(Path::new("/nowhere/journal.db")).is_none());
+    }
 }
