@@ -40,6 +40,8 @@ struct Host {
     groups: BTreeMap<String, (u32, BTreeSet<String>)>,
     /// Whether it runs, whether it is enabled.
     services: BTreeMap<String, (bool, bool)>,
+    /// What systemd says of a unit whatever is done to it.
+    stuck: BTreeMap<String, &'static str>,
     files: BTreeMap<String, Vec<u8>>,
     busy: bool,
     /// Every program that changed something.
@@ -148,6 +150,10 @@ impl Host {
                 ended(0, "", "")
             }
             ("systemctl", ["show", ..]) => self.systemctl_show(last),
+            ("journalctl", ["--sync"]) => ended(0, "", ""),
+            ("journalctl", words) if words.contains(&"_SYSTEMD_INVOCATION_ID=5f0c") => {
+                ended(0, "cannot open the database\n", "")
+            }
             ("systemctl", [verb, ..]) => self.systemctl(verb, last),
             ("useradd" | "usermod", words) => self.set_user(words, last),
             ("userdel", _) => {
@@ -189,7 +195,11 @@ impl Host {
     }
 
     fn systemctl_show(&self, unit: &str) -> Answer {
-        let state = match self.services.get(unit.trim_end_matches(".service")) {
+        let name = unit.trim_end_matches(".service");
+        if let Some(said) = self.stuck.get(name) {
+            return ended(0, said, "");
+        }
+        let state = match self.services.get(name) {
             None => "LoadState=not-found\nActiveState=inactive\nUnitFileState=\n".to_owned(),
             Some((runs, enabled)) => format!(
                 "LoadState=loaded\nActiveState={}\nUnitFileState={}\n",
@@ -444,6 +454,77 @@ async fn linux_service_starts_enables_and_restarts_only_what_runs() {
     assert_eq!(look("apache2").await, Inspected::Absent);
     assert!(matches!(look("nginx").await, Inspected::Present(all) if all["state"] == "running"));
     assert!(matches!(look("-x").await, Inspected::Unreadable(_)));
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_stay_up_does_not_run_and_says_why() {
+    let mut host = debian();
+    for (name, said) in [
+        // as systemd 252 says it of a service that ends at once, with Restart=always
+        (
+            "loop",
+            "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nUnitFileState=disabled\nInvocationID=5f0c\n",
+        ),
+        (
+            "shut",
+            "LoadState=masked\nActiveState=inactive\nSubState=dead\nUnitFileState=masked\nInvocationID=\n",
+        ),
+        (
+            "brief",
+            "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled-runtime\nInvocationID=1\n",
+        ),
+    ] {
+        host.services.insert(name.into(), (false, false));
+        host.stuck.insert(name.into(), said);
+    }
+    let model = Model::new(host);
+    let (module, description) = shipped("linux.service").await;
+    let kind = &description.types["linux.service::service"];
+    let tried = async |config| {
+        let mut made = provider::apply(&module, kind, &model, vec![create(config)]).await;
+        made.pop().unwrap().map(|outcome| outcome.changed).map_err(|error| error.to_string())
+    };
+    let look = async |name: &str| match seen(
+        "linux.service",
+        "linux.service::service",
+        &model,
+        json!({"name": name}),
+    )
+    .await
+    {
+        Inspected::Present(all) => (all["state"].clone(), all["enabled"].clone()),
+        other => panic!("{other}"),
+    };
+
+    assert_eq!(look("loop").await.0, "stopped", "systemd only waits before it tries again");
+    let why = tried(json!({"name": "loop", "state": "running"})).await.unwrap_err();
+    assert!(why.contains("loop is stopped right after") && why.contains("cannot open the database"), "{why}");
+
+    let before = model.0.lock().unwrap().ran.len();
+    let why = tried(json!({"name": "shut", "state": "running", "enabled": true})).await.unwrap_err();
+    assert!(why.contains("`systemctl unmask shut.service`"), "{why}");
+    assert_eq!(tried(json!({"name": "shut", "state": "stopped", "enabled": false})).await, Ok(false));
+    assert_eq!(model.0.lock().unwrap().ran.len(), before, "nothing was run for what is masked");
+
+    assert_eq!(
+        look("brief").await,
+        (json!("running"), json!(false)),
+        "that it is enabled ends with the host"
+    );
+}
+
+#[tokio::test]
+async fn a_key_as_it_is_in_a_file_is_told_apart_from_no_key() {
+    let (module, _) = shipped("linux.user").await;
+    for (key, words) in [
+        ("ssh-ed25519 AAAAC3Nz ada@home", "has a comment after the key"),
+        ("ssh-ed25519", "is not a public key"),
+        ("AAAAC3Nz ada@home x", "is not a public key"),
+    ] {
+        let config = object(json!({"user": "ada", "key": key}));
+        let found = module.validate("linux.user::authorized-key", &[config]).await.unwrap().pop().unwrap();
+        assert_eq!(found[0].message, words, "{key}");
+    }
 }
 
 #[tokio::test]

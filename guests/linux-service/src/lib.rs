@@ -2,11 +2,13 @@
 
 use provider_kit::{
     Answer, Application, Ask, Ended, FailureClass, Finding, Inspection, Look, Object, Op, Operation, Query,
-    Resources, Value, complaint, done, failed, finding, json, look, present, run, text,
+    Resources, Value, complaint, done, failed, finding, json, look, present, run, tail, text,
 };
 
 /// Seconds a service may take to start or stop.
 const PATIENCE: u32 = 180;
+/// How many lines of a journal are told when a service does not run.
+const JOURNAL_LINES: &str = "10";
 
 struct LinuxService;
 
@@ -38,7 +40,7 @@ impl Resources for LinuxService {
                 "capabilities": [
                     "read:/run/systemd/system", "read:/sbin/openrc-run",
                     "query:systemctl show", "query:service {name} status", "query:rc-service {name} status",
-                    "query:rc-update show default", "facts",
+                    "query:rc-update show default", "facts", "query:journalctl --sync", "query:journalctl --quiet",
                     "exec:systemctl", "exec:service {name}", "exec:rc-service {name}", "exec:rc-update",
                     "exec:update-rc.d {name}",
                 ],
@@ -102,6 +104,12 @@ impl Resources for LinuxService {
         if wanted.is_empty() {
             return done(with(&change.desired, &before), false);
         }
+        let harmless = |one: &provider_kit::Run| matches!(&*one.args[0], "stop" | "daemon-reload");
+        if before.masked && !wanted.iter().all(harmless) {
+            let unit = unit(name);
+            let why = " is masked there, and is neither started nor enabled before `systemctl unmask ";
+            return failed(FailureClass::Conflict, [name, why, &unit, "`"].concat());
+        }
         if answers.len() == looked {
             let mut ops: Vec<Op> = wanted.into_iter().map(Op::Exec).collect();
             ops.extend(queries(first(name)));
@@ -110,27 +118,72 @@ impl Resources for LinuxService {
             }
             return Application::More(ops);
         }
-        let ran = &answers[looked..looked + wanted.len()];
-        if let Some((class, why)) = ran.iter().find_map(|answer| complaint(answer)) {
-            return failed(class, [name, ": ", &why].concat());
-        }
-        match status(name, manager, &answers[looked + wanted.len()..]) {
-            Ok(Some(after)) => {
-                let wants = text(&change.desired, "state");
-                if wants.is_some_and(|wanted| wanted != after.state) {
-                    let why = [name, " is ", after.state, " right after it was told otherwise"].concat();
-                    return failed(FailureClass::Conflict, why);
+        let (ran, rest) = answers[looked..].split_at(wanted.len());
+        let (again, told) = rest.split_at(looked);
+        let after = status(name, manager, again);
+        match outcome(name, change, ran, &after) {
+            Ok(attributes) => done(attributes, true),
+            Err((class, why)) => match (told, after) {
+                // why it does not run is in its journal, if there was a start that has one
+                ([], Ok(Some(after))) if after.state == "stopped" && !after.invocation.is_empty() => {
+                    Application::More(queries(journal(&after.invocation)))
                 }
-                done(with(&change.desired, &after), true)
-            }
-            Ok(None) => failed(FailureClass::Conflict, ["there is no service ", name].concat()),
-            Err(why) => failed(FailureClass::Conflict, why),
+                (told, _) => failed(class, [why, last_words(told)].concat()),
+            },
         }
     }
 
     fn import(_: &str, id: &str) -> Result<Value, String> {
         let name = id.strip_suffix(".service").unwrap_or(id);
         if is_name(name) { Ok(json!({"name": name})) } else { Err("an id is a service's name".into()) }
+    }
+}
+
+/// What a change has come to.
+fn outcome(
+    name: &str,
+    change: &Ask,
+    ran: &[&Answer],
+    after: &Result<Option<Status>, String>,
+) -> Result<Object, (FailureClass, String)> {
+    if let Some((class, why)) = ran.iter().find_map(|answer| complaint(answer)) {
+        return Err((class, [name, ": ", &why].concat()));
+    }
+    match after {
+        Ok(Some(after)) => match text(&change.desired, "state") {
+            Some(wanted) if wanted != after.state => {
+                let why = [name, " is ", after.state, " right after it was told otherwise"].concat();
+                Err((FailureClass::Conflict, why))
+            }
+            _ => Ok(with(&change.desired, after)),
+        },
+        Ok(None) => Err((FailureClass::Conflict, ["there is no service ", name].concat())),
+        Err(why) => Err((FailureClass::Conflict, why.clone())),
+    }
+}
+
+/// Asks what a start of a service said, and systemd about it: all that is on its way first, then the last of it.
+fn journal(invocation: &str) -> Vec<Query> {
+    let own = ["_SYSTEMD_INVOCATION_ID=", invocation].concat();
+    let about = ["INVOCATION_ID=", invocation].concat();
+    let lines = ["--lines=", JOURNAL_LINES].concat();
+    vec![
+        Query::Exec(look("journalctl", &["--sync"])),
+        Query::Exec(look(
+            "journalctl",
+            &["--quiet", "--no-pager", "--output=cat", &lines, &own, "+", &about],
+        )),
+    ]
+}
+
+/// The end of a message: what the journal says. Nothing where there is none, or it is not ours to read.
+fn last_words(told: &[&Answer]) -> String {
+    match told {
+        [_, Answer::Ran(ran)] if matches!(ran.ended, Ended::Exited(0)) => {
+            let said = tail(&ran.stdout);
+            if said.is_empty() { said } else { ["; its journal ends with:\n", &said].concat() }
+        }
+        _ => String::new(),
     }
 }
 
@@ -147,7 +200,7 @@ const FIRST: usize = 3;
 /// What is asked first: which manager there is, and, in case it is systemd, the service.
 fn first(name: &str) -> Vec<Query> {
     let stat = |path: &str| Query::Stat(Look { path: path.into(), digest: false, follow: true });
-    let properties = "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload";
+    let properties = "--property=LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,InvocationID";
     vec![
         stat("/run/systemd/system"),
         stat("/sbin/openrc-run"),
@@ -188,6 +241,17 @@ struct Status {
     enabled: Option<bool>,
     /// Whether systemd has not read yet what its unit says now.
     outdated: bool,
+    /// Whether systemd is told to start it for nobody.
+    masked: bool,
+    /// How systemd calls the last time it was started; empty where nobody calls it anything.
+    invocation: String,
+}
+
+impl Status {
+    /// What is known where there is no systemd.
+    fn of_script(state: &'static str, enabled: Option<bool>) -> Self {
+        Self { state, enabled, outdated: false, masked: false, invocation: String::new() }
+    }
 }
 
 /// What the answers say; nothing when there is no such service.
@@ -237,26 +301,35 @@ fn of_systemd(answer: &Answer) -> Result<Option<Status>, String> {
     if matches!(property("LoadState").as_str(), "not-found" | "") {
         return Ok(None);
     }
-    let state = match property("ActiveState").as_str() {
-        "active" | "reloading" | "activating" => "running",
+    let state = match (property("ActiveState").as_str(), property("SubState").as_str()) {
+        // it has ended, and systemd waits before it tries again
+        ("activating", "auto-restart" | "auto-restart-queued") => "stopped",
+        ("active" | "reloading" | "refreshing" | "activating", _) => "running",
         _ => "stopped",
     };
     let enabled = match property("UnitFileState").as_str() {
-        "enabled" | "enabled-runtime" | "alias" => Some(true),
+        // what is enabled in /run only is not when the host starts again
+        "enabled" | "alias" => Some(true),
         // these have no switch: they start when something needs them
         "static" | "indirect" | "generated" | "transient" | "" => None,
         _ => Some(false),
     };
-    Ok(Some(Status { state, enabled, outdated: property("NeedDaemonReload") == "yes" }))
+    Ok(Some(Status {
+        state,
+        enabled,
+        outdated: property("NeedDaemonReload") == "yes",
+        masked: property("LoadState") == "masked",
+        invocation: property("InvocationID"),
+    }))
 }
 
 /// A script's `status` answers 0 when it runs and 3 when it does not (LSB); 4 and what cannot be started is unknown.
 fn of_script(answer: &Answer, enabled: Option<bool>) -> Result<Option<Status>, String> {
     match answer {
         Answer::Ran(ran) => Ok(match ran.ended {
-            Ended::Exited(0) => Some(Status { state: "running", enabled, outdated: false }),
+            Ended::Exited(0) => Some(Status::of_script("running", enabled)),
             Ended::Exited(1..=3) if !unknown(&ran.stderr) && !unknown(&ran.stdout) => {
-                Some(Status { state: "stopped", enabled, outdated: false })
+                Some(Status::of_script("stopped", enabled))
             }
             _ => None,
         }),

@@ -23,9 +23,19 @@ const KINDS: [&str; 7] = [
 ];
 
 pub fn check(config: &Object, found: &mut Vec<Finding>) {
-    if text(config, "key").is_some_and(|key| parts(key).is_none()) {
-        let hint = "write the type and the base64 text, as in `ssh-ed25519 AAAA...`";
-        found.push(finding("key", "is not a public key", Some(hint)));
+    if let Some(key) = text(config, "key").filter(|key| parts(key).is_none()) {
+        let words: Vec<&str> = key.splitn(3, char::is_whitespace).collect();
+        match words.as_slice() {
+            // a line of a file NAME.pub as it is
+            [kind, base64, comment] if parts(&[kind, " ", base64].concat()).is_some() => {
+                let hint = ["leave it out here, and write `comment: \"", comment.trim(), "\"` beside it"].concat();
+                found.push(finding("key", "has a comment after the key", Some(&hint)));
+            }
+            _ => {
+                let hint = "write the type and the base64 text, as in `ssh-ed25519 AAAA...`";
+                found.push(finding("key", "is not a public key", Some(hint)));
+            }
+        }
     }
     for name in ["options", "comment"] {
         if text(config, name).is_some_and(|text| text.chars().any(char::is_control)) {
