@@ -54,8 +54,10 @@ pub const OP_TIMEOUT: Duration = Duration::from_hours(1);
 pub const ONBOARD_STEP: Duration = Duration::from_mins(2);
 /// A file of a host that onboarding reads: 1 MiB.
 pub const ONBOARD_FILE_MAX: u64 = 1 << 20;
-/// Logins that are tried after sshd was told to read its configuration again.
+/// Logins that are tried after sshd was told to read its configuration again, and that it answered.
 pub const ONBOARD_LOGINS: u32 = 5;
+/// Logins that are tried while nobody answers: 30 s of pauses. A slow machine takes seconds to start sshd anew.
+pub const ONBOARD_CALLS: u32 = 100;
 /// The pause between them.
 pub const ONBOARD_PAUSE: Duration = Duration::from_millis(300);
 /// How much of a file of a private key is read: 64 KiB.

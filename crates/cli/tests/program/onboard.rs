@@ -35,7 +35,7 @@ fn typed(terminal: &Terminal, args: &[&str], password: &str) -> Said {
 }
 
 /// What became of each step.
-fn states(said: &Said) -> Vec<String> {
+pub fn states(said: &Said) -> Vec<String> {
     let answer: Value = said.json();
     let steps = answer["steps"].as_array().unwrap().iter();
     steps.map(|one| format!("{} {}", one["step"].as_str().unwrap(), one["state"].as_str().unwrap())).collect()
@@ -169,6 +169,29 @@ fn infrastructure_41_lock_down_forbids_passwords_and_undo_restores() {
     assert!(!terminal.root().join(".aedile/dev/ssh/web-1").exists());
     let again = terminal.run(&["onboard", "web-1", "--undo"]);
     assert!(again.exit == Some(1) && again.stderr.contains("was not onboarded"), "{again:?}");
+}
+
+/// An sshd that takes its time whenever it starts anew, as on a machine with better things to do. It starts a process of its
+/// own for each connection, and is run to show and check its configuration; neither is slow.
+const SLOW: &str = r#"mkdir usr/lib/slow
+mv usr/sbin/sshd usr/lib/slow/sshd
+cat >usr/sbin/sshd <<'SSHD'
+#!/bin/bash
+case " $* " in
+*" -R "*) ;;
+*" -D "*) if [ -e /etc/started ]; then sleep 4; fi; touch /etc/started ;;
+esac
+exec -a /usr/sbin/sshd /usr/lib/slow/sshd "$@"
+SSHD
+chmod 755 usr/sbin/sshd
+"#;
+
+#[test]
+fn infrastructure_41_a_server_that_is_slow_to_start_anew_is_waited_for() {
+    let Some(machine) = Machine::with(SLOW, &[]) else { return };
+    let said = onboard(&terminal(), &machine, &["--lock-down"]).good();
+    assert!(states(&said).contains(&"lock-down done".to_owned()), "{said:?}");
+    assert_eq!(machine.methods("root"), "publickey");
 }
 
 #[test]

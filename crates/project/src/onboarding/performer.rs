@@ -225,15 +225,17 @@ impl Steps {
         before.lock_down.get_or_insert(Prior { text: there });
         before.save(&self.state)?;
         let users = ["root", self.order.login.as_str(), self.order.account.as_str()];
-        let proof = || -> BoxFuture<'_, Result<(), String>> {
+        let proof = || -> BoxFuture<'_, Result<(), sshd::Unproved>> {
             Box::pin(async {
-                let text = |error: RemoteError| error.to_string();
-                prove(&self.way.account, &self.way.runner).await.map_err(text)?;
-                let offered = remote::login_methods(&self.way.account).await.map_err(text)?;
+                prove(&self.way.account, &self.way.runner).await?;
+                let offered = remote::login_methods(&self.way.account).await?;
                 let password =
                     |method: &String| matches!(method.as_str(), "password" | "keyboard-interactive");
                 match offered.iter().find(|method| password(method)) {
-                    Some(method) => Err(format!("the running server still offers {method}")),
+                    Some(method) => {
+                        let why = format!("the running server still offers {method}");
+                        Err(sshd::Unproved { why, answered: true })
+                    }
                     None => Ok(()),
                 }
             })

@@ -4,7 +4,8 @@ use futures_util::future::BoxFuture;
 
 use super::admin::{Admin, File};
 use super::error::OnboardError;
-use crate::limits::{ONBOARD_LOGINS, ONBOARD_PAUSE};
+use crate::error::RemoteError;
+use crate::limits::{ONBOARD_CALLS, ONBOARD_LOGINS, ONBOARD_PAUSE};
 
 const MAIN: &str = "/etc/ssh/sshd_config";
 const INCLUDED: &str = "/etc/ssh/sshd_config.d/*.conf";
@@ -22,7 +23,23 @@ const SET: [(&str, &[&str]); 4] = [
 ];
 
 /// Logs in with the key that is to remain, on a connection of its own; fails also when the host still offers passwords.
-pub type Proof<'a> = dyn Fn() -> BoxFuture<'a, Result<(), String>> + Send + Sync + 'a;
+pub type Proof<'a> = dyn Fn() -> BoxFuture<'a, Result<(), Unproved>> + Send + Sync + 'a;
+
+/// Why a proof did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproved {
+    /// What went wrong.
+    pub why: String,
+    /// Whether somebody was there to be asked at all.
+    pub answered: bool,
+}
+
+impl From<RemoteError> for Unproved {
+    fn from(error: RemoteError) -> Self {
+        let answered = !matches!(error, RemoteError::Unreachable { .. } | RemoteError::Timeout { .. });
+        Self { why: error.to_string(), answered }
+    }
+}
 
 /// Where the lock-down is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,16 +204,19 @@ async fn take_effect(admin: &Admin, users: &[&str], proof: &Proof<'_>) -> Result
         }
     }
     reload(admin).await.map_err(text)?;
-    let mut why = String::new();
-    // a server that was told to read its configuration again does not listen for a moment
-    for _ in 0..ONBOARD_LOGINS {
-        match proof().await {
-            Ok(()) => return Ok(()),
-            Err(error) => why = error,
+    let (mut answers, mut calls) = (0, 0);
+    loop {
+        let Err(Unproved { why, answered }) = proof().await else { return Ok(()) };
+        // a server that was told to read its configuration again starts anew: for a moment it still goes by the old one, and
+        // then nobody listens
+        let (tried, most) =
+            if answered { (&mut answers, ONBOARD_LOGINS) } else { (&mut calls, ONBOARD_CALLS) };
+        *tried += 1;
+        if *tried >= most {
+            return Err(format!("the login with the key does not work any more: {why}"));
         }
         admin.pause(ONBOARD_PAUSE).await;
     }
-    Err(format!("the login with the key does not work any more: {why}"))
 }
 
 /// Takes the lock-down back: what was in its file before, or no file. Says whether anything changed.
