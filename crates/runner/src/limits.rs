@@ -63,4 +63,5 @@ pub const FACT_FILE_MAX: u64 = 64 << 20;
 /// Entries of one list of facts.
 pub const FACT_LIST_MAX: usize = 20_000;
 /// How long a program that is asked for facts may take.
-pub const FACT_PROGRAM: Duration = Duration::from_secs(20);
+/// systemd gives up a question after 25 s and says so, which is better than an end of our own.
+pub const FACT_PROGRAM: Duration = Duration::from_secs(30);

@@ -187,10 +187,22 @@ fn tell(ui: &mut Ui, rows: &[Row], asked: &[Host], failures: &[(Host, Report)]) 
     for line in table.lines(ui.width) {
         ui.answer(line);
     }
+    for row in rows {
+        for (part, why) in untold(row) {
+            ui.note(format_args!("{WARN}{} told no {part}{WARN:#}: {why}", row.host));
+        }
+    }
     for (host, report) in failures {
         ui.complain(format_args!("\n{BAD}{host}{BAD:#}"));
         report.show(ui);
     }
+}
+
+/// The parts that a host could not tell, each with why.
+fn untold(row: &Row) -> Vec<(String, String)> {
+    let missing = row.known.as_ref().and_then(|known| known.facts.get("missing")).and_then(Value::as_array);
+    let text = |one: &Value, name: &str| plain(one.get(name).and_then(Value::as_str).unwrap_or_default());
+    missing.into_iter().flatten().map(|one| (text(one, "part"), text(one, "why"))).collect()
 }
 
 fn list(ui: &mut Ui, world: &World, here: &Here, args: &AgeArgs) -> Answer {

@@ -139,7 +139,11 @@ fn systemd(units: &str, files: &str) -> Vec<Service> {
     let name = |field: &str| field.strip_suffix(".service").unwrap_or(field).to_owned();
     for line in units.lines() {
         let mut fields = line.split_whitespace();
-        if let (Some(unit), Some(_), Some(active)) = (fields.next(), fields.next(), fields.next()) {
+        if let (Some(unit), Some(load), Some(active)) = (fields.next(), fields.next(), fields.next()) {
+            // another unit would have it if it was there: it is a name, and no service
+            if load == "not-found" && active == "inactive" {
+                continue;
+            }
             active.clone_into(&mut known.entry(name(unit)).or_default().0);
         }
     }
@@ -172,11 +176,12 @@ mod tests {
 
     #[test]
     fn units_and_their_files_are_joined() {
-        let units = "ssh.service loaded active running OpenBSD\ncron.service not-found inactive dead cron\n";
+        let units = "ssh.service loaded active running OpenBSD\nsyslog.service not-found inactive dead syslog\n\
+                     gone.service not-found active running its unit was removed\n";
         let files = "ssh.service enabled enabled\napt.service static -\n";
         let found = systemd(units, files);
         let told: Vec<_> =
             found.iter().map(|s| (s.name.as_str(), s.state.as_str(), s.enabled.as_str())).collect();
-        assert_eq!(told, [("apt", "", "static"), ("cron", "inactive", ""), ("ssh", "active", "enabled")]);
+        assert_eq!(told, [("apt", "", "static"), ("gone", "active", ""), ("ssh", "active", "enabled")]);
     }
 }
