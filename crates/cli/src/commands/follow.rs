@@ -420,7 +420,11 @@ impl Following<'_> {
         if let Some(known) = known.filter(|known| known.id != code.id) {
             report = report.caused_by(format!("{known}: {}", known.title));
         }
-        let report = report.with_hint(format!("aedile runs show {}", self.options.run));
+        let run = self.options.run;
+        // what is done of a plan stays done, and is not done again
+        let goes_on = problem.code.as_deref() == Some(code::plan::NOT_APPLIED.id);
+        let verb = if goes_on { "retry" } else { "show" };
+        let report = report.with_hint(format!("aedile runs {verb} {run}"));
         Ending { problem: Some(problem.clone()), ..self.ending("failed", Some(report)) }
     }
 
