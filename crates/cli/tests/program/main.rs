@@ -19,6 +19,7 @@ mod debian;
 mod doubles;
 mod drifting;
 mod facts;
+mod guest;
 mod hosts;
 mod keeping;
 mod machine;
