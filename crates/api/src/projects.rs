@@ -67,6 +67,9 @@ pub struct Status {
     pub drift: Vec<Drifted>,
     /// Resources that somebody fights over.
     pub fights: Vec<String>,
+    /// Why the rules in the project's files are not in force, where they are not; those read before are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rules: Option<String>,
 }
 
 /// A resource that is not as it was applied.
@@ -109,4 +112,7 @@ pub struct Version {
 pub struct Health {
     /// `ok`, or what keeps it from working, in one word.
     pub status: String,
+    /// That the rules in a project's files are not in force, where that is so; the project's overview says why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rules: Option<String>,
 }

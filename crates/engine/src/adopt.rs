@@ -1,6 +1,7 @@
 //! Takes over runs whose engine died, folds runs from the journal, and starts child runs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use journal::events::{Definition, Parent, RunEvent, Submitted};
 use journal::{Event, StreamId};
@@ -15,11 +16,19 @@ use crate::{EngineError, approvals, control, limits};
 
 /// Looks for abandoned runs for as long as the engine lives.
 pub(crate) async fn adopt_for_ever(shared: Arc<Shared>) {
+    let (mut reports, mut quiet) = (0, 0);
     loop {
         if let Err(error) = adopt(&shared) {
             shared.report(&error);
         }
         tokio::time::sleep(limits::ADOPTION_INTERVAL).await;
+        let reported = shared.reports.load(Ordering::Acquire);
+        quiet = if reported == reports { quiet + 1 } else { 0 };
+        reports = reported;
+        // what had trouble is tried again in every round: nothing new for some means that it is over
+        if quiet >= limits::QUIET_ROUNDS {
+            shared.trouble.send_if_modified(|trouble| trouble.take().is_some());
+        }
     }
 }
 

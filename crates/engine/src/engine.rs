@@ -129,6 +129,8 @@ pub(crate) struct Shared {
     pub(crate) definitions: Mutex<HashMap<Digest, Arc<str>>>,
     pub(crate) bus: AtomicU64,
     pub(crate) trouble: watch::Sender<Option<String>>,
+    /// How often trouble was reported.
+    pub(crate) reports: AtomicU64,
 }
 
 /// Locks, also after a panic elsewhere: the maps are only ever replaced entry by entry.
@@ -161,6 +163,7 @@ impl Engine {
             definitions: Mutex::default(),
             bus: AtomicU64::new(bus),
             trouble: watch::Sender::new(None),
+            reports: AtomicU64::new(0),
         });
         let following = tokio::spawn(follow::follow(Arc::clone(&shared), head.position));
         let adopting = tokio::spawn(crate::adopt::adopt_for_ever(Arc::clone(&shared)));
@@ -215,7 +218,7 @@ impl Engine {
         self.shared.local_runs()
     }
 
-    /// Trouble with the journal that keeps runs from going on, as it arises. For people.
+    /// Trouble with the journal that keeps runs from going on, as it arises and until it is over. For people.
     pub fn trouble(&self) -> watch::Receiver<Option<String>> {
         self.shared.trouble.subscribe()
     }
@@ -442,6 +445,7 @@ impl Shared {
 
     /// Says that something keeps a run from going on.
     pub(crate) fn report(&self, error: &(impl Coded + ?Sized)) {
+        self.reports.fetch_add(1, Ordering::AcqRel);
         self.trouble.send_replace(Some(format!("{error} [{}]", error.code())));
     }
 

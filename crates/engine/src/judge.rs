@@ -1,7 +1,7 @@
 //! The one decision function: every run and every effect goes through here, whoever proposes it, whether it is new,
 //! resumed, retried or started by another run.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use model::program::StepRef;
 use model::{Action, ApprovalRequest, Chain, Digest, Principal, Role, RunId, StepId, Timestamp};
@@ -23,40 +23,57 @@ pub trait Roles: Send + Sync {
     }
 }
 
-/// Judges runs and effects by a policy set that can be replaced while the engine runs.
+/// What a decision is made by. Whoever decides asks for it once and keeps it to the end of that decision.
+#[derive(Clone)]
+pub struct Ruling {
+    /// The policy set.
+    pub policy: Arc<PolicySet>,
+    /// Who holds which role.
+    pub roles: Arc<dyn Roles>,
+}
+
+/// The rules in force, which may be others at the next decision. Where the policy set is another one, approvals given under
+/// the old one are void.
+pub trait InForce: Send + Sync {
+    /// Those of this moment, which belong together.
+    fn ruling(&self) -> Ruling;
+}
+
+impl InForce for Ruling {
+    fn ruling(&self) -> Ruling {
+        self.clone()
+    }
+}
+
+/// Judges runs and effects by the rules that are in force when it is asked.
 pub struct Judge {
-    policy: RwLock<Arc<PolicySet>>,
-    roles: Arc<dyn Roles>,
+    rules: Arc<dyn InForce>,
     quotas: Quotas,
 }
 
 impl Judge {
-    /// A judge by a policy set. `views` tells the uses of quotas.
+    /// A judge by rules that never change. `views` tells the uses of quotas.
     pub fn new(policy: Arc<PolicySet>, roles: Arc<dyn Roles>, views: Arc<dyn Views>) -> Self {
-        Self { policy: RwLock::new(policy), roles, quotas: Quotas::new(views) }
+        Self::by(Arc::new(Ruling { policy, roles }), views)
     }
 
-    /// Replaces the policy set. Judgements from here on are made by the new one; approvals given under the old one are void.
-    pub fn replace(&self, policy: Arc<PolicySet>) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    /// A judge by the rules in force. `views` tells the uses of quotas.
+    pub fn by(rules: Arc<dyn InForce>, views: Arc<dyn Views>) -> Self {
+        Self { rules, quotas: Quotas::new(views) }
     }
 
     /// Digest of the policy set in force.
     pub fn policy_digest(&self) -> Digest {
-        self.policy().digest()
-    }
-
-    fn policy(&self) -> Arc<PolicySet> {
-        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+        self.rules.ruling().policy.digest()
     }
 
     /// The roles of a principal.
     pub fn roles_of(&self, principal: &Principal) -> Vec<Role> {
-        self.roles.roles(principal)
+        self.rules.ruling().roles.roles(principal)
     }
 
     /// What is known about a run, in policy's words.
-    pub(crate) fn facts(&self, run: &RunState) -> Facts {
+    fn facts(ruling: &Ruling, run: &RunState) -> Facts {
         let submitted = &run.submitted;
         let (namespace, name) =
             submitted.program.name.split_once('/').unwrap_or(("", &submitted.program.name));
@@ -64,8 +81,8 @@ impl Judge {
             environment: submitted.environment.clone(),
             principal: run.requester.clone(),
             via: submitted.via.clone(),
-            roles: self.roles.roles(&run.requester),
-            tenant: self.roles.tenant(&run.requester),
+            roles: ruling.roles.roles(&run.requester),
+            tenant: ruling.roles.tenant(&run.requester),
             workflow: WorkflowFacts {
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
@@ -82,8 +99,9 @@ impl Judge {
 
     /// May this run start?
     pub(crate) fn rule_run(&self, run: &RunState, now: Timestamp) -> Decision {
-        let facts = Facts { plan: run.program.document(), ..self.facts(run) };
-        self.policy().decide(&Request::run(&facts), &self.quotas, now)
+        let ruling = self.rules.ruling();
+        let facts = Facts { plan: run.program.document(), ..Self::facts(&ruling, run) };
+        ruling.policy.decide(&Request::run(&facts), &self.quotas, now)
     }
 
     /// May this step have its effect?
@@ -94,8 +112,9 @@ impl Judge {
         action: &Action,
         now: Timestamp,
     ) -> Decision {
-        let facts = self.facts(run);
-        self.policy().decide(&Request::step(&facts, &step.id, &step.name, attempt, action), &self.quotas, now)
+        let ruling = self.rules.ruling();
+        let facts = Self::facts(&ruling, run);
+        ruling.policy.decide(&Request::step(&facts, &step.id, &step.name, attempt, action), &self.quotas, now)
     }
 
     /// What an action that is already allowed may reach: after a crash it is performed again without being judged again.
@@ -107,8 +126,9 @@ impl Judge {
         action: &Action,
         now: Timestamp,
     ) -> Granted {
-        let facts = self.facts(run);
-        self.policy().decide(&Request::step(&facts, step, name, 1, action), &self.quotas, now).granted
+        let ruling = self.rules.ruling();
+        let facts = Self::facts(&ruling, run);
+        ruling.policy.decide(&Request::step(&facts, step, name, 1, action), &self.quotas, now).granted
     }
 
     /// The uses to append with an intent to act.
@@ -141,6 +161,6 @@ impl Judge {
 
     /// The chain an approval that a workflow asks for goes through.
     pub(crate) fn chain_for(&self, request: &ApprovalRequest) -> Result<Chain, String> {
-        self.policy().resolve_chain(request).map_err(|error| error.to_string())
+        self.rules.ruling().policy.resolve_chain(request).map_err(|error| error.to_string())
     }
 }

@@ -24,6 +24,8 @@ pub const CONFLICTS_MAX: u32 = 64;
 pub const READ_MAX: usize = 1_000;
 /// How often a long-lived engine looks for runs whose engine died.
 pub const ADOPTION_INTERVAL: Duration = Duration::from_secs(1);
+/// Looks for runs that have to go by without new trouble before the last one is taken to be over.
+pub const QUIET_ROUNDS: u32 = 3;
 /// Runs that listen for one start of a schedule, one after the other, where the ones before were cancelled or failed.
 pub const LISTENERS_MAX: u32 = 1_000;
 /// Resources that one run puts right; more wait for the next round.

@@ -68,7 +68,7 @@ fn report(when: &str) {
 }
 
 async fn submit(workshop: &Workshop, name: &str, runs: usize) {
-    let definition = workshop.rules.programs.find_document(name, None).unwrap().definition;
+    let definition = workshop.rules.now().programs.find_document(name, None).unwrap().definition;
     for _ in 0..runs {
         let submission = Submission {
             definition: definition.clone(),

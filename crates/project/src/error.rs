@@ -49,6 +49,12 @@ pub enum ProjectError {
         /// What is wrong.
         findings: Vec<Diagnostic>,
     },
+    /// A file of the rules in force has no text any more, which its writer may be about to give it.
+    #[error("{} is empty and was not; remove it if nothing is to be said there", file.display())]
+    Emptied {
+        /// Which.
+        file: PathBuf,
+    },
     /// A path that leads out of the project's directory.
     #[error("{} is not below the project's directory", path.display())]
     Outside {
@@ -187,7 +193,7 @@ impl Coded for ProjectError {
             Self::Unreadable { .. } => code::general::UNREADABLE,
             Self::Unwritable { .. } => code::general::UNWRITABLE,
             Self::TooLarge { .. } => code::general::TOO_LARGE,
-            Self::Outside { .. } | Self::BadChannel { .. } | Self::BadDrift { .. } => {
+            Self::Outside { .. } | Self::BadChannel { .. } | Self::BadDrift { .. } | Self::Emptied { .. } => {
                 code::general::BAD_PROJECT
             }
             Self::Bad { findings } => {

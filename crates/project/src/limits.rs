@@ -68,3 +68,13 @@ pub const BACKUP_PATH_BYTES_MAX: usize = 1_024;
 pub const PIECE_BYTES: usize = 64 << 10;
 /// How often opening a state is tried again because it was replaced meanwhile.
 pub const REPLACED_MAX: u32 = 5;
+/// How often the files of the rules in force are looked at although the kernel told of no change: it may not know of all.
+pub const RULES_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+/// How often they are looked at where the kernel cannot be asked.
+pub const RULES_INTERVAL_UNTOLD: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long files of rules have to be left alone before they are read.
+pub const RULES_SETTLE: std::time::Duration = std::time::Duration::from_millis(100);
+/// How often that is waited for before the rules before stay in force.
+pub const RULES_SETTLING_MAX: u32 = 20;
+/// Actions of how many earlier rules are kept for runs of their time.
+pub const RULES_KEPT_MAX: usize = 16;

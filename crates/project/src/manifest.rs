@@ -161,6 +161,11 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// What it says of anything but actions, to be compared with what another one says.
+    pub(crate) fn without_actions(&self) -> String {
+        format!("{:?}", Self { actions: Vec::new(), ..self.clone() })
+    }
+
     /// The environment asked for, or the default one. Refuses one that the project does not have.
     pub fn environment(&self, asked: Option<&str>) -> Result<Environment, ProjectError> {
         let Some(asked) = asked else { return Ok(self.default_environment.clone()) };

@@ -14,12 +14,16 @@ use sandbox::{
 use serde::Deserialize;
 use serde_json::Value;
 use store::KeyValues;
+use tokio::sync::OnceCell;
 use workflow::action_input::WasmCall;
+
+use crate::rules::InForce;
 
 /// The project's actions and what they run in.
 pub(crate) struct WasmActions {
-    pub(crate) sandbox: Sandbox,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) sandbox: OnceCell<Sandbox>,
+    pub(crate) config: sandbox::Config,
+    pub(crate) rules: Arc<InForce>,
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -44,15 +48,16 @@ impl WasmActions {
         })?;
         let version = match &call.version {
             Some(version) => version.clone(),
-            None => self.catalog.newest(&call.name).map(ToString::to_string).unwrap_or_default(),
+            None => self.rules.now().catalog.newest(&call.name).map(ToString::to_string).unwrap_or_default(),
         };
         let expected = context.actions.get(&format!("{}@{version}", call.name));
-        if let (Some(expected), Some(actual)) = (expected, self.catalog.digest(&call.name, &version))
+        let catalog = self.rules.catalog_with(&call.name, &version, expected);
+        if let (Some(expected), Some(actual)) = (expected, catalog.digest(&call.name, &version))
             && *expected != actual
         {
             return Err(SandboxError::DigestMismatch { expected: *expected, actual });
         }
-        let module = self.module(&call.name, version).await?;
+        let module = self.module(catalog, &call.name, version).await?;
         let grants = Grants::parse(&context.granted.capabilities)?;
         let services = Arc::new(ActionServices {
             client: self.client.clone(),
@@ -67,11 +72,17 @@ impl WasmActions {
         Ok(output.value)
     }
 
-    async fn module(&self, name: &str, version: String) -> Result<Arc<Module>, SandboxError> {
-        if let Some(module) = self.catalog.loaded(name, &version) {
+    async fn module(
+        &self,
+        catalog: Arc<Catalog>,
+        name: &str,
+        version: String,
+    ) -> Result<Arc<Module>, SandboxError> {
+        if let Some(module) = catalog.loaded(name, &version) {
             return Ok(module);
         }
-        let (sandbox, catalog, name) = (self.sandbox.clone(), Arc::clone(&self.catalog), name.to_owned());
+        let make = || async { Sandbox::new(self.config.clone()) };
+        let (sandbox, name) = (self.sandbox.get_or_try_init(make).await?.clone(), name.to_owned());
         // the first use of an action compiles it, which blocks
         tokio::task::spawn_blocking(move || catalog.module(&sandbox, &name, &version))
             .await

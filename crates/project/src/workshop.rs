@@ -14,22 +14,21 @@ use host::{EnvSecrets, FileSecrets, LayeredSecrets, Notifications, Processes, Wi
 use journal::events::{EnvironmentEvent, Initialised, KeyAdded, KeyRetired};
 use journal::{Append, Expect, Journal, JournalError, NewEvent, Signer, Verifier};
 use model::{Action, CheckpointId, Principal, RunId, Timestamp};
-use policy::{PolicySet, Source};
-use sandbox::{Catalog, Sandbox};
+use sandbox::Sandbox;
 use store::{KeyValues, Options, Sealed, SqliteJournal};
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
 use workflow::action_input::{self as kinds, Resource};
 
-use crate::access::Access;
 use crate::channels::{Lines, channels};
 use crate::infrastructure::{
     self, Freshness, Identities, Login, ProjectPrograms, Resources, Site, SiteParts,
 };
-use crate::layout::ACCESS;
 use crate::onboarding;
 use crate::presence::{Alive, Engines};
-use crate::programs::WorkflowPrograms;
+use crate::rules::{InForce, Rules};
 use crate::wasm::{Echoing, WasmActions};
-use crate::{Keys, Place, PlaceError, Project, ProjectError, StateDir, limits, text};
+use crate::{Keys, Place, PlaceError, ProjectError, StateDir, limits};
 
 /// What the kinds of actions begin with that are programs of this machine.
 const PROGRAMS: &str = "run.";
@@ -53,85 +52,26 @@ pub struct Machine {
     pub identities: Identities,
 }
 
-/// What an environment's rules and definitions are, read and checked. Reading it writes nothing.
-pub struct Rules {
-    /// Policy.
-    pub policy: Arc<PolicySet>,
-    /// Roles, and who may act as whom.
-    pub access: Arc<Access>,
-    /// Workflows.
-    pub programs: Arc<WorkflowPrograms>,
-    /// Actions.
-    pub catalog: Arc<Catalog>,
-}
-
-impl Rules {
-    /// Reads the rules of a place. Outside any project: the policy without rules, which allows what needs no grant; and
-    /// nobody holds a role.
-    pub fn read(place: &Place) -> Result<Self, ProjectError> {
-        let Some(project) = &place.project else {
-            let catalog = Arc::new(Catalog::new());
-            return Ok(Self {
-                policy: Arc::new(compile(&[])?),
-                access: Arc::new(Access::nobody()),
-                programs: Arc::new(WorkflowPrograms::new(Arc::clone(&catalog), None)),
-                catalog,
-            });
-        };
-        let catalog = Arc::new(catalog(project)?);
-        Ok(Self {
-            policy: Arc::new(compile(&policy_sources(project)?)?),
-            access: Arc::new(access(project)?),
-            programs: Arc::new(WorkflowPrograms::new(Arc::clone(&catalog), Some(project.clone()))),
-            catalog,
-        })
-    }
-}
-
-/// The texts of a project's policy.
-pub fn policy_sources(project: &Project) -> Result<Vec<Source>, ProjectError> {
-    project
-        .policy_files()?
-        .iter()
-        .map(|file| Ok(Source::new(file.display().to_string(), project.read(file)?)))
-        .collect()
-}
-
-fn compile(sources: &[Source]) -> Result<PolicySet, ProjectError> {
-    let (set, findings) = PolicySet::compile(sources);
-    set.ok_or(ProjectError::Bad { findings })
-}
-
-/// A project's access rules; nobody holds a role where there are none.
-pub fn access(project: &Project) -> Result<Access, ProjectError> {
-    let path = project.root.join(ACCESS);
-    if !path.exists() {
-        return Ok(Access::nobody());
-    }
-    Access::parse(&text::read(&path, ACCESS, limits::FILE_BYTES_MAX)?)
-}
-
-fn catalog(project: &Project) -> Result<Catalog, ProjectError> {
-    let mut catalog = Catalog::new();
-    for action in &project.manifest.actions {
-        catalog.add(&action.name, &action.version, action.digest, project.root.join(&action.path))?;
-    }
-    Ok(catalog)
-}
-
 /// An environment with a running engine. Dropping it stops the engine; what was durable goes on with the next one.
 pub struct Workshop {
     /// The engine. Dropped first.
     pub engine: Engine,
     /// The journal.
     pub journal: Arc<SqliteJournal>,
-    /// Rules and definitions.
-    pub rules: Rules,
+    /// Rules and definitions, which follow their files.
+    pub rules: Arc<InForce>,
     /// Where secrets are.
     pub secrets: Arc<dyn Secrets>,
     /// The hosts; a project without infrastructure has none.
     pub site: Option<Arc<Site>>,
+    following: JoinHandle<()>,
     _alive: Alive,
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
 }
 
 impl Workshop {
@@ -147,7 +87,7 @@ impl Workshop {
         machine: &Machine,
         own: Vec<(&str, Arc<dyn Performer>)>,
     ) -> Result<Self, WorkshopError> {
-        let rules = Rules::read(place)?;
+        let rules = Arc::new(InForce::read(place, &machine.lines)?);
         let (journal, engines, id, alive) = enter(place, machine)?;
         let views: Arc<dyn Views> = Arc::new(StoreViews(Arc::clone(&journal)));
         let secrets = secrets(&place.state);
@@ -158,8 +98,9 @@ impl Workshop {
             place.project.as_ref().is_some_and(|it| !it.manifest.channels(&place.environment).is_empty());
         let notifier: Arc<dyn Notifier> =
             if told { Arc::new(channels.clone()) } else { Arc::new(NobodyNotified) };
-        let site = site(place, machine, &rules, Some(&journal))?;
-        let programs = ProjectPrograms::new(Arc::clone(&rules.programs), site.clone());
+        rules.recorded_in(&journal);
+        let site = site_by(place, machine, &rules, Some(&journal))?;
+        let programs = ProjectPrograms::new(Arc::clone(&rules), site.clone());
         let performers = performers(place, machine, &rules, (client, channels, site.as_ref()))?;
         let parts = Parts {
             environment: place.environment.clone(),
@@ -167,7 +108,7 @@ impl Workshop {
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
             views: Arc::clone(&views),
             presence: Arc::new(Living(engines)),
-            judge: Judge::new(Arc::clone(&rules.policy), Arc::clone(&rules.access) as _, views),
+            judge: Judge::by(Arc::clone(&rules) as _, views),
             programs: Arc::new(programs),
             performers: own.into_iter().fold(performers, |all, (kind, one)| all.with(kind, one)),
             clock: Arc::clone(&machine.clock),
@@ -175,7 +116,10 @@ impl Workshop {
             secrets: Arc::clone(&secrets),
             notifier,
         };
-        Ok(Self { engine: Engine::start(parts)?, journal, rules, secrets, site, _alive: alive })
+        let engine = Engine::start(parts)?;
+        let followed = Arc::clone(&rules);
+        let following = tokio::spawn(async move { followed.follow().await });
+        Ok(Self { engine, journal, rules, secrets, site, following, _alive: alive })
     }
 }
 
@@ -321,7 +265,7 @@ pub(crate) fn secrets(state: &StateDir) -> Arc<dyn Secrets> {
 fn performers(
     place: &Place,
     machine: &Machine,
-    rules: &Rules,
+    rules: &Arc<InForce>,
     (client, channels, site): (Client, Notifications, Option<&Arc<Site>>),
 ) -> Result<Performers, ProjectError> {
     let mut performers = Performers::default()
@@ -332,13 +276,18 @@ fn performers(
         // people are told a secret's name, never its value
         .with(kinds::NOTIFY_SEND, Arc::new(channels))
         .with(PROGRAMS, Arc::new(WithSecrets::scrubbing(processes(place, client.clone()))));
-    if !place.project.as_ref().is_none_or(|project| project.manifest.actions.is_empty()) {
+    if let Some(project) = &place.project {
+        let config = sandbox::Config {
+            cache_dir: Some(place.state.cache().join("wasm")),
+            ..sandbox::Config::default()
+        };
+        // actions may be added later; until there is one, nothing is made ready for them
+        let used = !project.manifest.actions.is_empty();
+        let made = used.then(|| Sandbox::new(config.clone())).transpose()?;
         let wasm = WasmActions {
-            sandbox: Sandbox::new(sandbox::Config {
-                cache_dir: Some(place.state.cache().join("wasm")),
-                ..sandbox::Config::default()
-            })?,
-            catalog: Arc::clone(&rules.catalog),
+            sandbox: OnceCell::new_with(made),
+            config,
+            rules: Arc::clone(rules),
             client,
             clock: Arc::clone(&machine.clock),
             entropy: Arc::clone(&machine.entropy),
@@ -364,6 +313,15 @@ pub fn site(
     rules: &Rules,
     journal: Option<&Arc<SqliteJournal>>,
 ) -> Result<Option<Arc<Site>>, ProjectError> {
+    site_by(place, machine, &Arc::new(InForce::fixed(rules.clone())), journal)
+}
+
+fn site_by(
+    place: &Place,
+    machine: &Machine,
+    rules: &Arc<InForce>,
+    journal: Option<&Arc<SqliteJournal>>,
+) -> Result<Option<Arc<Site>>, ProjectError> {
     let Some(project) = &place.project else { return Ok(None) };
     if infrastructure::files(project)?.is_empty() {
         return Ok(None);
@@ -376,8 +334,7 @@ pub fn site(
         entropy: Arc::clone(&machine.entropy),
         identities: machine.identities.clone(),
         client: Client::new(Config::default()),
-        policy: Arc::clone(&rules.policy),
-        access: Arc::clone(&rules.access),
+        rules: Arc::clone(rules),
         journal: journal.cloned(),
     }))))
 }

@@ -28,6 +28,7 @@ pub struct App {
     pub(crate) metrics: Metrics,
     pub(crate) rates: Rates,
     pub(crate) at_a_time: Semaphore,
+    pub(crate) signing_in: Semaphore,
     pub(crate) log: Log,
     /// Whether the server stops: streams end then.
     pub(crate) stopping: watch::Sender<bool>,
@@ -49,6 +50,7 @@ impl App {
             metrics: Metrics::default(),
             rates: Rates::new(per_second),
             at_a_time: Semaphore::new(limits::REQUESTS_MAX),
+            signing_in: Semaphore::new(limits::SIGNING_IN_MAX),
             log,
             stopping: watch::Sender::new(false),
         }

@@ -64,6 +64,10 @@ impl<P: Power> FromRequestParts<Arc<App>> for At<P> {
             params.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value).to_owned()
         };
         let (project, environment) = (named("project"), named("environment"));
+        if let Some(bench) = app.bench(&project, &environment) {
+            // a role that was taken away a moment ago is gone
+            bench.workshop.rules.look().await;
+        }
         let bench = find(app, &caller, &project, &environment)?;
         bench.may(&caller, P::PERMISSION)?;
         Ok(Self { caller, bench, power: PhantomData })

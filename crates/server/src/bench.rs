@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{Environment, Permission};
-use project::{Access, Document, Machine, Place, Project, Workshop, scheduling};
+use project::{Access, Machine, Place, Project, Workshop};
 
-use crate::app::Log;
 use crate::feed::Feed;
 use crate::identity::{Caller, IdentityError};
-use crate::{ServerError, limits};
+use crate::{ServerError, limits, routes};
 
 /// One environment of a project at work.
 pub struct Bench {
@@ -41,8 +40,8 @@ impl Bench {
     }
 
     /// Who may do what here.
-    pub fn access(&self) -> &Access {
-        &self.workshop.rules.access
+    pub fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.workshop.rules.now().access)
     }
 
     /// Whether somebody may do something here.
@@ -50,12 +49,23 @@ impl Bench {
     /// # Errors
     /// They may not: no role of theirs gives it, or what they came with is limited to less.
     pub fn may(&self, caller: &Caller, permission: Permission) -> Result<(), IdentityError> {
-        caller.may(self.access(), &self.project, self.environment(), permission)
+        caller.may(&self.access(), &self.project, self.environment(), permission)
     }
 
     /// The project's environment where none is named.
     pub fn default_environment(&self) -> Option<String> {
         self.place.project.as_ref().map(|project| project.manifest.default_environment.to_string())
+    }
+
+    /// Bytes that can be written where its journal is; `None`: the system does not say.
+    pub(crate) fn room(&self) -> Option<u64> {
+        let found = rustix::fs::statvfs(self.place.state.root()).ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// Whether there is no room left to write down what happens.
+    pub(crate) fn is_full(&self) -> bool {
+        self.room().is_some_and(|room| room < limits::ROOM_MIN)
     }
 
     /// Path of its part of the interface.
@@ -72,39 +82,6 @@ impl Bench {
     }
 }
 
-/// Keeps the schedules of an environment's workflows for as long as it is polled. What goes wrong with one is said, and keeps
-/// nobody else's from being kept.
-pub(crate) async fn keep_schedules(bench: Arc<Bench>, log: Log) {
-    let rules = &bench.workshop.rules;
-    let name = format!("{}/{}", bench.project, bench.environment());
-    let (documents, broken) = match scheduling::with_schedule(&bench.place, rules) {
-        Ok(found) => found,
-        Err(error) => return log(&format!("{name}: no schedule is kept: {error}")),
-    };
-    for (file, error) in broken {
-        log(&format!("{name}: {} is left out: {error}", file.display()));
-    }
-    let kept = documents.iter().map(|document| keep_one(&bench, document, &name, &log));
-    futures_util::future::join_all(kept).await;
-}
-
-async fn keep_one(bench: &Bench, document: &Document, name: &str, log: &Log) {
-    let workflow = &document.definition.program.name;
-    let input = serde_json::Value::Object(serde_json::Map::new());
-    let kept = match scheduling::scheduled(&bench.workshop.rules, document, &input) {
-        Ok(scheduled) => {
-            log(&format!("{name}: keeping the schedule of {workflow}"));
-            let started = |run| log(&format!("{name}: {workflow} started {run} by its schedule"));
-            bench.workshop.engine.keep(&scheduled, started).await.map_err(|error| error.to_string())
-        }
-        Err(error) => Err(error.to_string()),
-    };
-    match kept {
-        Ok(()) => log(&format!("{name}: {workflow} has no further start")),
-        Err(why) => log(&format!("{name}: the schedule of {workflow} is not kept: {why}")),
-    }
-}
-
 /// Every environment that the server serves: by project, then by name.
 pub type Benches = BTreeMap<String, BTreeMap<String, Arc<Bench>>>;
 
@@ -117,6 +94,9 @@ pub fn open(projects: &[Project], machine: &Machine) -> Result<Benches, ServerEr
     let mut benches = Benches::new();
     for project in projects {
         let manifest = &project.manifest;
+        if !routes::is_reachable(&manifest.name) {
+            return Err(ServerError::BadName { name: manifest.name.clone() });
+        }
         let mut environments = BTreeMap::new();
         for name in manifest.environment_names() {
             let bench = Bench::open(project, &name, machine)?;

@@ -37,6 +37,15 @@ pub enum ServerError {
         /// The name.
         name: String,
     },
+    /// A project's pages could not be reached: their addresses begin with its name, and those of the server's own with this.
+    #[error(
+        "a project cannot be served as {}: addresses of the server's own begin with that, or none can",
+        name.escape_debug()
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
     /// More projects than one server serves.
     #[error("{count} projects are more than {}", crate::limits::PROJECTS_MAX)]
     TooManyProjects {
@@ -74,9 +83,10 @@ impl Coded for ServerError {
             Self::Project(error) => error.code(),
             Self::Journal(error) => error.code(),
             Self::Identity(error) => error.code(),
-            Self::SameName { .. } | Self::TooManyProjects { .. } | Self::BadUrl { .. } => {
-                code::server::BAD_CONFIG
-            }
+            Self::SameName { .. }
+            | Self::BadName { .. }
+            | Self::TooManyProjects { .. }
+            | Self::BadUrl { .. } => code::server::BAD_CONFIG,
             Self::Listen { .. } | Self::AlreadyServed { .. } => code::server::CANNOT_SERVE,
             Self::Unencrypted { .. } => code::server::UNENCRYPTED,
             Self::Certificate { .. } => code::server::BAD_CERTIFICATE,
@@ -90,6 +100,7 @@ impl Coded for ServerError {
             Self::Journal(error) => error.hint(),
             Self::Identity(error) => error.hint(),
             Self::AlreadyServed { .. } => Some("aedile ui".to_owned()),
+            Self::BadName { .. } => Some("give it another `name` in aedile.yaml".to_owned()),
             Self::Unencrypted { address } => Some(format!("aedile server --listen {address} --tls self")),
             Self::Listen { .. } => Some("aedile server --listen 127.0.0.1:0".to_owned()),
             _ => None,

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::App;
 use crate::identity::{Caller, Presented};
 use crate::problem::Failed;
-use crate::{Problem, limits};
+use crate::{Problem, limits, routes};
 
 /// How often callers and strangers may ask.
 pub(crate) struct Rates {
@@ -70,13 +70,14 @@ pub(crate) async fn outermost(State(app): State<Arc<App>>, mut request: Request,
     let is_api = path.starts_with("/api/");
     // a path would be as many series of metrics as there are runs
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let shown = shown(&path);
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     app.metrics.answered(method.as_str(), &route, response.status().as_u16(), began.elapsed());
     if let Some(Failed(mut problem)) = response.extensions_mut().remove::<Failed>() {
         if response.status().is_server_error() || !method.is_safe() {
-            let why = problem.detail.as_deref().unwrap_or_default();
-            (app.log)(&format!("{id} {method} {path} {} {why}", response.status().as_u16()));
+            let why = problem.detail.as_deref().unwrap_or_default().replace(&path, &shown);
+            (app.log)(&format!("{id} {method} {shown} {} {why}", response.status().as_u16()));
         }
         if problem.code.as_deref() == Some(code::general::INTERNAL.id) {
             // what it was is in the log under this id
@@ -92,10 +93,16 @@ pub(crate) async fn outermost(State(app): State<Arc<App>>, mut request: Request,
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
     } else if !method.is_safe() {
-        (app.log)(&format!("{id} {method} {path} {}", response.status().as_u16()));
+        (app.log)(&format!("{id} {method} {shown} {}", response.status().as_u16()));
     }
     dress(response.headers_mut(), &id, is_api, app.secure);
     response
+}
+
+/// A path as it may be written down: what is in the address of a page that signs somebody in is a secret until it was used.
+fn shown(path: &str) -> String {
+    let secret = routes::SECRETS.iter().find(|page| path.starts_with(*page));
+    secret.map_or_else(|| path.to_owned(), |page| format!("{page}{{secret}}"))
 }
 
 fn is_id(text: &str) -> bool {
@@ -139,6 +146,15 @@ pub(crate) async fn limited(State(app): State<Arc<App>>, request: Request, next:
         let what = "the answer took longer than the limit";
         Problem::busy(StatusCode::SERVICE_UNAVAILABLE, what, 1).into_response()
     })
+}
+
+/// Limits how many requests of people who are not known yet are answered at a time.
+pub(crate) async fn signing_in(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Ok(_permit) = app.signing_in.try_acquire() else {
+        let what = "as many people as may be are signing in";
+        return Problem::busy(StatusCode::SERVICE_UNAVAILABLE, what, 1).into_response();
+    };
+    next.run(request).await
 }
 
 /// Refuses versions of the interface that are not spoken here.

@@ -12,16 +12,26 @@ pub const HEAD_BYTES_MAX: usize = 32 << 10;
 pub const HEADERS_MAX: usize = 64;
 /// How long a client may take to send a request's head.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long a client may take to send a request's body.
-pub const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long an answer that is not a stream may take to be made.
+/// How long an answer that is not a stream may take to be made, with the request's body, which is read for it.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a connection may be silent before its other end is asked whether it is there.
+pub const SILENT_TIME_MAX: Duration = Duration::from_secs(30);
+/// How often it is asked after that.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it may leave that unanswered.
+pub const PROBES_MAX: u32 = 3;
+/// How long what was sent may go unconfirmed by the system at the other end.
+pub const UNHEARD_TIME_MAX: Duration = Duration::from_secs(60);
+/// Bytes of room on a journal's disk below which the server is not ready: less than the longest record takes.
+pub const ROOM_MIN: u64 = 2 << 20;
 /// Most connections at a time; more wait in the listener's queue.
 pub const CONNECTIONS_MAX: usize = 8_192;
 /// Most requests that are answered at a time; more are told to come back.
 pub const REQUESTS_MAX: usize = 512;
+/// Most of them on pages that sign in: people who are not known cannot take up all the room with bodies that they never send.
+pub const SIGNING_IN_MAX: usize = 64;
 /// Most requests of one caller within a second, on average.
 pub const REQUESTS_PER_SECOND: u32 = 1_000;
 /// Most that `server.yaml` can set it to.

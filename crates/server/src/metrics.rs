@@ -75,6 +75,8 @@ impl Metrics {
         let (runs, waiting, records) =
             (Numbers::<Runs>::default(), Numbers::<Place>::default(), Numbers::<Place>::default());
         let (covered, listeners) = (Numbers::<Place>::default(), Numbers::<Place>::default());
+        let (bytes, room) = (Numbers::<Place>::default(), Numbers::<Place>::default());
+        let (troubled, unruled) = (Numbers::<Place>::default(), Numbers::<Place>::default());
         for bench in benches {
             let status = bench.workshop.journal.status()?;
             let (project, environment) = (bench.project.clone(), bench.environment().to_string());
@@ -86,6 +88,11 @@ impl Metrics {
             waiting.get_or_create(&place).set(status.approvals_waiting);
             records.get_or_create(&place).set(status.head.position);
             covered.get_or_create(&place).set(status.checkpoint.map_or(0, |checkpoint| checkpoint.size));
+            bytes.get_or_create(&place).set(status.bytes);
+            room.get_or_create(&place).set(bench.room().unwrap_or(0));
+            let trouble = bench.workshop.engine.trouble().borrow().is_some();
+            troubled.get_or_create(&place).set(u64::from(trouble));
+            unruled.get_or_create(&place).set(u64::from(bench.workshop.rules.trouble().is_some()));
             let listening = bench.feed.listeners().load(Ordering::Relaxed);
             listeners.get_or_create(&place).set(u64::try_from(listening).unwrap_or(u64::MAX));
         }
@@ -96,6 +103,10 @@ impl Metrics {
         registry.register("approvals_waiting", "Approvals that wait", waiting);
         registry.register("journal_records", "Records in the journal", records);
         registry.register("journal_covered_records", "Records under a signed checkpoint", covered);
+        registry.register("journal_bytes", "Size of the journal's file", bytes);
+        registry.register("journal_room_bytes", "Room on the journal's disk", room);
+        registry.register("engine_in_trouble", "Whether runs cannot go on", troubled);
+        registry.register("rules_not_in_force", "Whether changed rules cannot be read", unruled);
         registry.register("stream_listeners", "Streams of events that are open", listeners);
         let mut text = String::new();
         encode(&mut text, &registry).map_err(|error| Problem::internal(error.to_string()))?;

@@ -306,5 +306,6 @@ pub fn status(
         drifted: drift.found.keys().cloned().collect(),
         drift: drift.found.iter().map(class).collect(),
         fights: drift.fights.keys().cloned().collect(),
+        rules: None,
     })
 }

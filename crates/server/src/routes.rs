@@ -117,8 +117,11 @@ fn closed_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(stream::journal))
 }
 
+/// What the addresses of pages begin with that have a secret in them.
+pub(crate) const SECRETS: &[&str] = &["/login/link/", "/setup/"];
+
 /// Pages that somebody signs in with, and so cannot be signed in for.
-fn login_pages() -> Router<Arc<App>> {
+fn login_pages(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/login", get(login::page).post(login::sign_in))
         .route("/login/link/{secret}", get(login::link))
@@ -126,6 +129,17 @@ fn login_pages() -> Router<Arc<App>> {
         .route(crate::identity::oidc::CALLBACK, get(login::from_provider))
         .route("/setup", post(login::set_up))
         .route("/setup/{secret}", get(login::setup))
+        .route_layer(from_fn_with_state(Arc::clone(app), guard::signing_in))
+}
+
+/// What addresses of the server's own begin with. A project's pages begin with its name, so none can have one of these.
+pub(crate) const OWN: &[&str] =
+    &["api", "health", "login", "logout", "metrics", "ready", "settings", "setup", "static"];
+
+/// Whether pages of a project of this name can be reached.
+pub(crate) fn is_reachable(project: &str) -> bool {
+    let plain = !project.contains(['/', '\\']) && !project.chars().any(char::is_control);
+    plain && !project.starts_with('.') && !OWN.contains(&project)
 }
 
 /// The description of the interface, `openapi/aedile.json`.
@@ -151,7 +165,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let closed = closed.route_layer(from_fn(guard::tagged)).route_layer(from_fn(guard::version));
     let closed = closed.route_layer(from_fn_with_state(Arc::clone(&app), guard::known));
     open.merge(operate::web::files())
-        .merge(login_pages())
+        .merge(login_pages(&app))
         .merge(closed)
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
@@ -173,4 +187,52 @@ async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
 async fn no_method(method: axum::http::Method, uri: Uri) -> Problem {
     let what = format!("{} cannot be asked to {method}", uri.path());
     Problem::with_status(StatusCode::METHOD_NOT_ALLOWED, code::server::NO_METHOD, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// What the addresses of routes begin with, as they are written in a directory of sources.
+    fn written(directory: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs_err::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                written(&path, found);
+                continue;
+            }
+            let text = fs_err::read_to_string(&path).unwrap();
+            for mark in [concat!(".rou", "te(\"/"), concat!("path = ", "\"/")] {
+                for rest in text.split(mark).skip(1) {
+                    let first = rest.split(['/', '"']).next().unwrap_or_default();
+                    found.insert(first.to_owned());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_page_with_a_secret_in_its_address_is_known() {
+        let text =
+            fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes.rs")).unwrap();
+        let mark = concat!("{sec", "ret}");
+        let pages = text.lines().filter_map(|line| line.split_once(mark)?.0.split_once('"'));
+        assert_eq!(pages.map(|(_, page)| page).collect::<Vec<_>>(), SECRETS);
+    }
+
+    #[test]
+    fn no_project_has_a_name_that_addresses_of_the_server_s_own_begin_with() {
+        let mut found = BTreeSet::new();
+        written(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        found.insert(crate::identity::oidc::CALLBACK.split('/').nth(1).unwrap().to_owned());
+        // the beginning, and what projects are found by
+        assert!(found.remove("") && found.remove("{project}"), "{found:?}");
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), OWN);
+        assert!(OWN.iter().all(|name| !is_reachable(name)));
+        assert!(is_reachable("shop") && is_reachable("Loginshop") && is_reachable("a b"));
+        assert!(!is_reachable("a/b") && !is_reachable("..") && !is_reachable("a\nb"));
+    }
 }

@@ -24,7 +24,7 @@ use crate::identity::Identity;
 use crate::identity::oidc::Oidc;
 use crate::presence::Presence;
 use crate::tls::{Encryption, encryption};
-use crate::{ServerError, bench, limits, routes};
+use crate::{ServerError, bench, limits, routes, schedules, sockets};
 
 /// What a server is made of.
 pub struct Options {
@@ -182,7 +182,7 @@ impl Listening {
         });
         if self.server.settings.schedules {
             for bench in self.server.app.all() {
-                kept.spawn(bench::keep_schedules(Arc::clone(bench), Arc::clone(&self.server.app.log)));
+                kept.spawn(schedules::keep(Arc::clone(bench), Arc::clone(&self.server.app.log)));
             }
         }
         kept
@@ -199,8 +199,8 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<Accepte
         tokio::time::sleep(Duration::from_millis(100)).await;
         return None;
     };
-    // answers are small and whole: they are not held back to be joined with more
-    drop(stream.set_nodelay(true));
+    // what cannot be set is as the system has it
+    drop(sockets::prepare(&stream));
     Some((stream, peer, permit))
 }
 

@@ -3,7 +3,8 @@
 use journal::Event;
 use journal::events::{
     ApprovalEvent, BusEvent, DefinitionEvent, DriftEvent, DriftOutcome, EnvironmentEvent, IdentityEvent,
-    ListenEvent, LoginMeans, QuotaEvent, RunEvent, StepEvent, SubmissionEvent, TimerEvent,
+    ListenEvent, LoginMeans, QuotaEvent, RulesChanged, RulesEvent, RunEvent, StepEvent, SubmissionEvent,
+    TimerEvent,
 };
 use model::Principal;
 use model::time::rfc3339;
@@ -51,6 +52,7 @@ fn line(event: &Event) -> Line {
         Event::Listen(event) => listen(event),
         Event::Approval(event) => approval(event),
         Event::Drift(event) => drift(event),
+        Event::Rules(RulesEvent::Changed(changed)) => rules(changed),
         Event::Quota(event) => quota(event),
         Event::Environment(event) => environment(event),
         Event::Submission(SubmissionEvent::Claimed(claim)) => {
@@ -204,6 +206,19 @@ fn environment(event: &EnvironmentEvent) -> Line {
             (Tone::Good, "signed", format!("{} records, {}", signed.size, signed.checkpoint))
         }
     }
+}
+
+fn rules(changed: &RulesChanged) -> Line {
+    let policy = format!("policy {}", changed.policy);
+    let text = match (changed.policy != changed.policy_before, changed.access != changed.access_before) {
+        (true, false) => policy,
+        (policy_too, _) => {
+            let access =
+                changed.access.map_or_else(|| "no access.yaml".to_owned(), |it| format!("access.yaml {it}"));
+            if policy_too { format!("{policy}, {access}") } else { access }
+        }
+    };
+    (Tone::Warn, "new rules", text)
 }
 
 fn drift(event: &DriftEvent) -> Line {

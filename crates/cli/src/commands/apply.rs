@@ -141,7 +141,7 @@ impl Change<'_> {
         workshop: &Workshop,
         plan: &Plan,
     ) -> Result<RunId, Report> {
-        let access = Arc::clone(&workshop.rules.access);
+        let access = Arc::clone(&workshop.rules.now().access);
         let actor = access.actor(&here.place.environment, &world.user, self.carry.act_as.as_deref())?;
         let input = ApplyInput { options: self.options.clone() };
         let submission = Submission {

@@ -88,7 +88,7 @@ fn show(ui: &mut Ui, decided: &api::Decided) -> Result<(), Report> {
 /// The access rules of a place.
 pub(super) fn access(place: &Place) -> Result<Access, Report> {
     Ok(match &place.project {
-        Some(project) => project::workshop::access(project)?,
+        Some(project) => project::rules::access(project)?,
         None => Access::nobody(),
     })
 }

@@ -343,7 +343,7 @@ impl Following<'_> {
         if self.options.approve_as.is_empty() {
             return Ok(());
         }
-        let (access, journal) = (Arc::clone(&workshop.rules.access), Arc::clone(&workshop.journal));
+        let (access, journal) = (Arc::clone(&workshop.rules.now().access), Arc::clone(&workshop.journal));
         for approval in self.questions.approvals() {
             let mut last = None;
             for name in &self.options.approve_as {

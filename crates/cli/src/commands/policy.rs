@@ -19,7 +19,7 @@ use crate::views::table::{Table, plain};
 pub(super) fn test(ui: &mut Ui, here: &Here, args: &PolicyTestArgs) -> Answer {
     let sources = match &args.directory {
         Some(directory) => sources(directory)?,
-        None => project::workshop::policy_sources(project(here)?)?,
+        None => project::rules::policy_sources(project(here)?)?,
     };
     let mut report = testing::run(&sources);
     if let Some(filter) = &args.filter {

@@ -59,12 +59,19 @@ pub(super) fn status(ui: &mut Ui, world: &World, desk: &Desk) -> Answer {
             ui.answer(format_args!("  {run}  {name}  {status}{waits}"));
         }
     }
+    if let Some(why) = &status.rules {
+        ui.answer(format_args!(
+            "{BAD}Changed rules are not in force{BAD:#}, those before are: {}",
+            plain(why)
+        ));
+    }
     failed_last(ui, &status.failed);
     drifted(ui, &status);
     if status.approvals.is_empty()
         && status.open.is_empty()
         && status.failed.is_empty()
         && status.drifted.is_empty()
+        && status.rules.is_none()
     {
         ui.answer(format_args!("{GOOD}Nothing is broken and nothing waits{GOOD:#}"));
     }

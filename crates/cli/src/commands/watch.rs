@@ -58,7 +58,7 @@ impl Watch<'_> {
     /// How people are told apart. On a server that is its own business, and changes nothing of what is shown.
     pub(super) fn persons(&self) -> Persons {
         match self {
-            Self::Here { place, workshop, .. } => workshop.rules.access.persons(&place.environment),
+            Self::Here { place, workshop, .. } => workshop.rules.now().access.persons(&place.environment),
             Self::There(_) => Persons::default(),
         }
     }
@@ -77,7 +77,7 @@ impl Watch<'_> {
             Self::Here { workshop, .. } => {
                 let Ok(id) = id.parse::<ApprovalId>() else { return Ok(None) };
                 let row = workshop.journal.approval(id)?;
-                Ok(row.map(|row| server::view::approval(&row, &workshop.rules.access)))
+                Ok(row.map(|row| server::view::approval(&row, &workshop.rules.now().access)))
             }
             Self::There(there) => Ok(Some(there.wait(there.at.approval(id))?.approval)),
         }
@@ -123,7 +123,7 @@ impl Watch<'_> {
     pub(super) fn how(&self, world: &World, (asked, level): (&Asked, u32)) -> Result<String, String> {
         match self {
             Self::Here { global, place, workshop } => {
-                how((asked, level), place, (&workshop.rules.access, &world.user), global)
+                how((asked, level), place, (&workshop.rules.now().access, &world.user), global)
             }
             Self::There(there) => {
                 let detail = there.wait(there.at.approval(&asked.approval.to_string()));

@@ -1,6 +1,6 @@
 //! Events about an environment and what its runs share.
 
-use model::{CheckpointId, CloudEvent, Environment, RunId, StepId, Timestamp};
+use model::{CheckpointId, CloudEvent, Digest, Environment, RunId, StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::vocabulary;
@@ -16,6 +16,14 @@ vocabulary! {
         KeyRetired(KeyRetired) = "key.retired",
         /// The journal's head was signed.
         CheckpointSigned(Box<CheckpointSigned>) = "checkpoint.signed",
+    }
+}
+
+vocabulary! {
+    /// What happens to the rules in force. Stream `rules`.
+    RulesEvent {
+        /// Others took their place. Decisions of before stay as they are.
+        Changed(Box<RulesChanged>) = "rules.changed",
     }
 }
 
@@ -97,6 +105,22 @@ pub struct CheckpointSigned {
     pub root: String,
     /// The signed note (C2SP `signed-note`, `tlog-checkpoint`).
     pub note: String,
+}
+
+/// Data of `rules.changed`. Verdicts name the policy that they were made by, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RulesChanged {
+    /// Digest of the policy that was in force.
+    pub policy_before: Digest,
+    /// Digest of the policy that is from here on.
+    pub policy: Digest,
+    /// Digest of the text of the access rules that were in force; left out where there were none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub access_before: Option<Digest>,
+    /// Digest of the text of those that are; left out where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub access: Option<Digest>,
 }
 
 /// Data of the quota events.

@@ -14,6 +14,7 @@
 //! | `schedule/NAMESPACE/NAME` | [`ScheduleEvent`] |
 //! | `bus` | [`BusEvent`] |
 //! | `environment` | [`EnvironmentEvent`] |
+//! | `rules` | [`RulesEvent`] |
 //! | `account/PRINCIPAL`, `administrators`, `token/ID`, `link/DIGEST`, `session/ID`, `logins` | [`IdentityEvent`] |
 
 mod approval;
@@ -32,7 +33,7 @@ pub use drift::{
 };
 pub use environment::{
     Anchored, BusEvent, CheckpointSigned, Claim, EnvironmentEvent, Firing, Initialised, KeyAdded, KeyRetired,
-    Published, QuotaEvent, QuotaUse, ScheduleEvent, SubmissionEvent,
+    Published, QuotaEvent, QuotaUse, RulesChanged, RulesEvent, ScheduleEvent, SubmissionEvent,
 };
 pub use identity::{
     AccountAdded, AccountBound, AccountChanged, Federated, IdentityEvent, LinkIssued, LinkUsed, LoginMeans,
@@ -184,6 +185,8 @@ objects! {
     Bus(BusEvent),
     /// About the environment.
     Environment(EnvironmentEvent),
+    /// About the rules in force.
+    Rules(RulesEvent),
     /// About who signs in to a server.
     Identity(IdentityEvent),
 }

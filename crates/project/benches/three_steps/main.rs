@@ -148,7 +148,8 @@ async fn measure(runs: usize) {
         identities: project::infrastructure::Identities::default(),
     };
     let workshop = Arc::new(Workshop::open(&project(directory.path()), &machine).unwrap());
-    let definition = workshop.rules.programs.find_document("bench/three-steps", None).unwrap().definition;
+    let definition =
+        workshop.rules.now().programs.find_document("bench/three-steps", None).unwrap().definition;
     println!("| | at once | runs/s | median ms | p99 ms | processor time of one in us |");
     println!("|---|---|---|---|---|---|");
     ours(&workshop, &definition, 640, 64, false).await;

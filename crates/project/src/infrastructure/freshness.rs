@@ -38,7 +38,7 @@ impl Performer for Freshness {
             if plan.is_of_record() {
                 let unreadable = |error: crate::ProjectError| broken(error.to_string());
                 let (_, applied) = self.site.applied().map_err(unreadable)?;
-                plan.check_record(&applied, self.site.parts.policy.digest())
+                plan.check_record(&applied, self.site.parts.rules.now().policy.digest())
                     .map_err(|moved| stale(moved.to_string()))?;
                 return Ok(json!({ "fresh": true }));
             }

@@ -110,7 +110,7 @@ impl Site {
             parent: None,
             position,
             configuration,
-            policy: self.parts.policy.digest(),
+            policy: self.parts.rules.now().policy.digest(),
             facts: Digest::of(b""),
             variables: wanted.variables.clone(),
             focus: wanted.focus.clone(),

@@ -9,7 +9,7 @@ use plan::{Apply, Plan, apply::Options};
 use serde::{Deserialize, Serialize};
 
 use super::site::Site;
-use crate::programs::WorkflowPrograms;
+use crate::InForce;
 
 /// The word of a plan in the journal.
 pub const PLAN_PROGRAM: &str = "plan";
@@ -45,21 +45,21 @@ pub(super) fn record(plan: &Plan, digest: Digest) -> ProgramRecord {
 
 /// Makes the programs of a project's runs: workflows and, where the project has hosts, plans.
 pub struct ProjectPrograms {
-    workflows: Arc<WorkflowPrograms>,
+    rules: Arc<InForce>,
     site: Option<Arc<Site>>,
 }
 
 impl ProjectPrograms {
     /// Programs of a project.
-    pub fn new(workflows: Arc<WorkflowPrograms>, site: Option<Arc<Site>>) -> Self {
-        Self { workflows, site }
+    pub fn new(rules: Arc<InForce>, site: Option<Arc<Site>>) -> Self {
+        Self { rules, site }
     }
 }
 
 impl Programs for ProjectPrograms {
     fn build(&self, submitted: &Submitted, text: &str, at: Timestamp) -> Result<Box<dyn Program>, String> {
         if submitted.program.kind != PLAN_PROGRAM {
-            return self.workflows.build(submitted, text, at);
+            return self.rules.now().programs.build(submitted, text, at);
         }
         let site = self.site.as_ref().ok_or("this project has no hosts any more")?;
         let plan = Arc::new(Plan::from_file(text.as_bytes()).map_err(|error| error.to_string())?);
@@ -70,6 +70,6 @@ impl Programs for ProjectPrograms {
     }
 
     fn find(&self, name: &str, version: Option<&str>) -> Result<Definition, String> {
-        self.workflows.find(name, version)
+        self.rules.now().programs.find(name, version)
     }
 }

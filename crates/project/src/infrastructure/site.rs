@@ -9,7 +9,6 @@ use engine::ports::{Clock, Entropy, Secrets};
 use host::PlacedSecrets;
 use model::{Digest, Principal};
 use plan::{Plan, SealingKey, Seals};
-use policy::PolicySet;
 use store::SqliteJournal;
 use tokio::sync::OnceCell;
 
@@ -20,7 +19,7 @@ use super::hosts::Login;
 use super::look::Looking;
 use super::providers::Providers;
 use super::secrets::Identities;
-use crate::{Access, Actor, Place, Project, ProjectError, limits};
+use crate::{Actor, InForce, Place, Project, ProjectError, limits};
 
 /// What a site is made of.
 pub struct SiteParts {
@@ -38,10 +37,8 @@ pub struct SiteParts {
     pub identities: Identities,
     /// Sends probes.
     pub client: Client,
-    /// The policy in force.
-    pub policy: Arc<PolicySet>,
-    /// Who holds which role.
-    pub access: Arc<Access>,
+    /// The rules in force.
+    pub rules: Arc<InForce>,
     /// What was applied is a view of it; where there is none, nothing was.
     pub journal: Option<Arc<SqliteJournal>>,
 }
@@ -122,9 +119,10 @@ impl Site {
     /// What looking may run, for the user of the operating system.
     fn guards(&self) -> Guards {
         let parts = &self.parts;
-        let actor = parts.access.actor(&parts.place.environment, &parts.login.user, None);
+        let rules = parts.rules.now();
+        let actor = rules.access.actor(&parts.place.environment, &parts.login.user, None);
         let actor = actor.unwrap_or_else(|_| Actor { principal: Principal::system(), via: None });
-        Guards::new((Arc::clone(&parts.policy), &parts.access), &parts.place, &actor, parts.clock.now())
+        Guards::new((Arc::clone(&rules.policy), &rules.access), &parts.place, &actor, parts.clock.now())
     }
 
     pub(super) async fn key(&self) -> Result<&SealingKey, ProjectError> {

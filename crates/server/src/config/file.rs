@@ -1,11 +1,13 @@
 //! `server.yaml` as it is written, and what is checked of it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use model::{Diagnostic, Location, code};
 use project::ProjectError;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -16,33 +18,63 @@ use super::Settings;
 use crate::identity::oidc::{self, SecretFrom, is_safe};
 use crate::{Tls, limits};
 
-/// The whole file.
-#[derive(Debug, Default, Deserialize)]
+/// A server's settings, `server.yaml`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct File {
+#[schemars(rename = "Server")]
+pub(super) struct File {
+    /// Where it listens: an address and a port, `127.0.0.1:8420` when left out.
+    #[schemars(with = "Option<String>")]
     listen: Option<Spanned<String>>,
+    /// Where browsers reach it: `https://` and a name, without a path. On this very machine `http://` will do.
+    #[schemars(with = "Option<String>")]
     public_url: Option<Spanned<String>>,
+    /// How it encrypts.
+    #[schemars(with = "Option<TlsFile>")]
     tls: Option<Spanned<TlsFile>>,
+    /// Whether something in front of it encrypts.
+    #[schemars(with = "Option<bool>")]
     behind_proxy: Option<Spanned<bool>>,
+    /// Whether it keeps the schedules of workflows.
     schedules: bool,
+    /// Limits that can be set.
     limits: LimitsFile,
+    /// The provider of identities.
     oidc: Option<OidcFile>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Limits that can be set.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Limits")]
 struct LimitsFile {
+    /// Most requests of one caller within a second, on average.
+    #[schemars(with = "Option<u32>", range(min = 1, max = limits::REQUESTS_PER_SECOND_MAX))]
     requests_per_second: Option<Spanned<u32>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A provider of identities that people sign in by way of.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Oidc")]
 struct OidcFile {
+    /// Its address, exactly as its tokens say it.
+    #[schemars(with = "String")]
     issuer: Spanned<String>,
+    /// What this server is called there.
+    #[schemars(with = "String", length(min = 1))]
     client_id: Spanned<String>,
+    /// Where the secret is that this server proves that by.
+    #[schemars(with = "Option<SecretFile>")]
     client_secret: Option<Spanned<SecretFile>>,
+    /// The claim with somebody's groups; `groups` when left out.
+    #[schemars(with = "Option<String>")]
     groups_claim: Option<Spanned<String>>,
+    /// The claim with somebody's name here.
+    #[schemars(with = "Option<String>")]
     user_claim: Option<Spanned<String>>,
+    /// Scopes that are asked for beside `openid`.
+    #[schemars(with = "Option<Vec<String>>", length(max = oidc::SCOPES_MAX))]
     scopes: Option<Spanned<Vec<String>>>,
 }
 
@@ -79,6 +111,56 @@ impl<'de> Deserialize<'de> for TlsFile {
             }
         }
         deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for TlsFile {
+    fn schema_name() -> Cow<'static, str> {
+        "Tls".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A certificate that is made here (`self`), for more names than its own where they are listed; or files.",
+            "oneOf": [
+                { "const": "self" },
+                {
+                    "type": "object",
+                    "properties": { "self": { "type": "array", "items": { "type": "string" } } },
+                    "required": ["self"],
+                    "additionalProperties": false
+                },
+                {
+                    "type": "object",
+                    "properties": {
+                        "certificate": { "type": "string", "description": "File of the certificate and those above it, PEM." },
+                        "key": { "type": "string", "description": "File of its private key, PEM." }
+                    },
+                    "required": ["certificate", "key"],
+                    "additionalProperties": false
+                }
+            ]
+        })
+    }
+}
+
+impl JsonSchema for SecretFile {
+    fn schema_name() -> Cow<'static, str> {
+        "SecretFrom".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Where a secret is; it is never in this file.",
+            "type": "object",
+            "properties": {
+                "env": { "type": "string", "description": "Name of a variable." },
+                "file": { "type": "string", "description": "Path of a file." }
+            },
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false
+        })
     }
 }
 

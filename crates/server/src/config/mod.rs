@@ -63,6 +63,11 @@ impl Default for Settings {
     }
 }
 
+/// JSON Schema of the file (draft 2020-12), made from the types that read it: `schemas/server.schema.json`.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(file::File).into()
+}
+
 impl Settings {
     /// Reads them from a file.
     ///
@@ -162,6 +167,17 @@ oidc:
         let named = parse("tls: {self: [a.example]}").unwrap().tls;
         assert_eq!(named, Some(Tls::SelfMade { names: vec!["a.example".to_owned()] }));
         assert!(parse("").unwrap().oidc.is_none());
+    }
+
+    #[test]
+    fn the_schema_that_is_checked_in_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas/server.schema.json");
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            fs_err::write(&path, &text).unwrap();
+        }
+        let found = fs_err::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "it is not: UPDATE_SCHEMAS=1 cargo nextest run -p server checked_in");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::problem::Answer;
 #[utoipa::path(get, path = "/health", tag = "server", operation_id = "health", security(()),
     responses((status = 200, body = api::Health)))]
 pub(crate) async fn health() -> Json<api::Health> {
-    Json(api::Health { status: "ok".to_owned() })
+    Json(api::Health { status: "ok".to_owned(), rules: None })
 }
 
 /// Say whether the server can work: every journal can be read, and no engine is in trouble with its own
@@ -27,9 +27,19 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
         bench.workshop.engine.trouble().borrow().is_some()
             || journal::Journal::head(&*bench.workshop.journal).is_err()
     });
-    let (status, word) =
-        if troubled { (StatusCode::SERVICE_UNAVAILABLE, "journal") } else { (StatusCode::OK, "ok") };
-    (status, Json(api::Health { status: word.to_owned() })).into_response()
+    let (status, word) = if app.all().any(|bench| bench.is_full()) {
+        (StatusCode::SERVICE_UNAVAILABLE, "disk")
+    } else if troubled {
+        (StatusCode::SERVICE_UNAVAILABLE, "journal")
+    } else {
+        (StatusCode::OK, "ok")
+    };
+    // the rules before are in force: to be taken out of service for somebody's typing error would help nobody
+    let broken = app.all().filter(|bench| bench.workshop.rules.trouble().is_some()).count();
+    let rules = (broken > 0).then(|| {
+        format!("changed rules of {broken} environments cannot be read; those before are in force there")
+    });
+    (status, Json(api::Health { status: word.to_owned(), rules })).into_response()
 }
 
 /// Say which version this is

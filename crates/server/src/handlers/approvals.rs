@@ -30,7 +30,7 @@ pub(crate) async fn list(
 
 /// One page of approvals.
 pub(crate) fn page(bench: &Bench, query: &api::ApprovalQuery) -> Answer<api::Page<api::Approval>> {
-    reads::approvals(&bench.workshop.journal, bench.access(), query)
+    reads::approvals(&bench.workshop.journal, &bench.access(), query)
 }
 
 /// An approval by its whole id.
@@ -62,7 +62,7 @@ pub(crate) fn detail(bench: &Bench, caller: &Caller, row: &ApprovalRow) -> Answe
         operates: bench.may(caller, model::Permission::Operate).is_ok(),
         persons: bench.access().persons(bench.environment()),
     };
-    reads::approval(&bench.workshop.journal, bench.access(), row, (&who, bench.machine.clock.now()))
+    reads::approval(&bench.workshop.journal, &bench.access(), row, (&who, bench.machine.clock.now()))
 }
 
 /// Who decides, with the roles they hold here.

@@ -21,7 +21,7 @@ pub(crate) async fn list(at: At<Read>) -> Answer<Json<api::Policy>> {
 
 /// The policy in force.
 pub(crate) fn in_force(bench: &Bench) -> Answer<api::Policy> {
-    reads::policy(&bench.workshop.rules.policy, bench.place.project.as_ref())
+    reads::policy(&bench.workshop.rules.now().policy, bench.place.project.as_ref())
 }
 
 /// Explain what policy said about the record at a position
@@ -66,12 +66,13 @@ pub(crate) async fn evaluate(
 /// What a policy would say.
 pub(crate) fn tried(bench: &Bench, wanted: &api::Evaluate) -> Answer<api::Evaluated> {
     let other = wanted.sources.as_deref().map(compiled).transpose()?;
-    let set = other.as_ref().unwrap_or(&bench.workshop.rules.policy);
+    let rules = bench.workshop.rules.now();
+    let set = other.as_ref().unwrap_or(&rules.policy);
     let (decision, recorded) = match (&wanted.position, &wanted.request) {
         (Some(position), None) => {
             let record = super::journal::one(bench, *position)?;
             let found = decisions::verdict_of(&record).ok_or_else(|| no_verdict(*position))?;
-            let asked = decisions::asked(&*bench.workshop.journal, bench.access(), &record)?;
+            let asked = decisions::asked(&*bench.workshop.journal, &bench.access(), &record)?;
             let asked = asked.ok_or_else(|| no_verdict(*position))?;
             (asked.again(set), Some(value(&found.verdict)?))
         }

@@ -80,7 +80,8 @@ pub(crate) async fn propose(
     let (name, version) = (wanted.workflow.clone(), wanted.version.clone());
     // reads and parses the project's files
     let found =
-        aside(move || Ok(bench.workshop.rules.programs.find_document(&name, version.as_deref())?)).await;
+        aside(move || Ok(bench.workshop.rules.now().programs.find_document(&name, version.as_deref())?))
+            .await;
     let document = found?;
     let workshop = &at.bench.workshop;
     let mut input = wanted.input.unwrap_or_else(|| Value::Object(Map::new()));

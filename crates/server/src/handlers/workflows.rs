@@ -25,7 +25,7 @@ pub(crate) fn all(bench: &Bench) -> Answer<api::Workflows> {
     let mut workflows = api::Workflows { items: Vec::new(), findings: Vec::new() };
     let Some(project) = &bench.place.project else { return Ok(workflows) };
     for file in project.workflow_files()? {
-        match bench.workshop.rules.programs.read_file(project, &file) {
+        match bench.workshop.rules.now().programs.read_file(project, &file) {
             Ok(document) => workflows.items.push(brief(&document)),
             Err(ProjectError::Bad { findings }) => workflows.findings.extend(findings.iter().map(finding)),
             Err(error) => return Err(error.into()),
@@ -58,7 +58,7 @@ pub(crate) async fn show(
 ) -> Answer<Json<api::WorkflowDetail>> {
     aside(move || {
         let document =
-            at.bench.workshop.rules.programs.find_document(&format!("{namespace}/{name}"), None)?;
+            at.bench.workshop.rules.now().programs.find_document(&format!("{namespace}/{name}"), None)?;
         Ok(Json(api::WorkflowDetail {
             workflow: brief(&document),
             text: document.definition.text.to_string(),
@@ -85,7 +85,7 @@ pub(crate) async fn validate(
 ) -> Answer<Json<api::Validation>> {
     let bench = Arc::clone(&at.bench);
     aside(move || {
-        let findings = match bench.workshop.rules.programs.read(&wanted.file, &wanted.text) {
+        let findings = match bench.workshop.rules.now().programs.read(&wanted.file, &wanted.text) {
             Ok(document) => document.warnings,
             Err(ProjectError::Bad { findings }) => findings,
             Err(error) => return Err(error.into()),

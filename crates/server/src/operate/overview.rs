@@ -55,7 +55,7 @@ pub fn page(frame: &Frame, view: &View) -> Markup {
         }
         (parts::command(&frame.command("status")))
     };
-    let live = Live::Types("run. approval. drift. step.in_doubt step.resolved checkpoint.");
+    let live = Live::Types("run. approval. drift. step.in_doubt step.resolved checkpoint. rules.");
     frame.page(&Head::live("Overview", Section::Overview, live), &content)
 }
 
@@ -97,6 +97,9 @@ fn broken(frame: &Frame, view: &View) -> Markup {
     if !view.status.drifted.is_empty() {
         parts.push(format!("{} drifted", text::count(view.status.drifted.len() as u64, "resource")));
     }
+    if view.status.rules.is_some() {
+        parts.push("changed rules are not in force".to_owned());
+    }
     if parts.is_empty() {
         let more = html! { "No run failed in the last 24 hours, none is in doubt." };
         return sentence(
@@ -109,7 +112,11 @@ fn broken(frame: &Frame, view: &View) -> Markup {
         );
     }
     let words = format!("{}.", text::enumerate(&parts, "and"));
-    let href = if failed + doubt > 0 { "runs?status=failed,in_doubt" } else { "journal?type=drift." };
+    let href = match (failed + doubt, &view.status.rules) {
+        (1.., _) => "runs?status=failed,in_doubt",
+        (0, Some(_)) => "policy",
+        (0, None) => "journal?type=drift.",
+    };
     let more = html! { "In the last 24 hours." };
     sentence(Tone::Bad, "cross", "broken", &frame.path(href), &words, &more)
 }
@@ -208,13 +215,22 @@ fn failures(frame: &Frame, view: &View) -> Markup {
         (&one.resource, "drifted", format!("is not as it was applied: {}", text::line(&one.class)))
     });
     let resources: Vec<_> = fights.chain(drifted).collect();
-    if runs.is_empty() && resources.is_empty() {
+    if runs.is_empty() && resources.is_empty() && view.status.rules.is_none() {
         return html! {};
     }
     html! {
         section aria-labelledby="broken" {
             h2 #broken { "Broken" }
             ul.cards data-list="broken" {
+                @if let Some(why) = &view.status.rules {
+                    li data-row="rules" data-key="broken-rules" {
+                        (status::tag(Tone::Bad, "cross", "rules"))
+                        div.grow {
+                            span.title { "Changed rules are not in force, those before are" }
+                            p.note { (text::line(why)) }
+                        }
+                    }
+                }
                 @for run in runs {
                     li data-row=(run.run) data-key=(format!("broken-{}", run.run)) {
                         (status::badge(&run.status))

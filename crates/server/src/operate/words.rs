@@ -27,6 +27,7 @@ pub(super) fn is_change(kind: &str) -> bool {
         "run.completed",
         "run.failed",
         "run.cancelled",
+        "rules.changed",
         "step.in_doubt",
         "step.resolved",
         "key.added",

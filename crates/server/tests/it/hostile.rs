@@ -52,6 +52,75 @@ async fn who_sends_no_head_is_let_go_and_keeps_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_says_nothing_at_all_is_let_go_too() {
+    let world = World::new().await;
+    let mut silent = TcpStream::connect(world.url.trim_start_matches("http://")).await.unwrap();
+    // and who asked once and then says nothing more
+    let mut asked = TcpStream::connect(world.url.trim_start_matches("http://")).await.unwrap();
+    asked.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    for stream in [&mut silent, &mut asked] {
+        let mut answer = Vec::new();
+        let over = stream.read_to_end(&mut answer);
+        drop(tokio::time::timeout(server::limits::HEAD_TIME_MAX * 3, over).await.expect("it is let go"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_never_come_leave_room_for_those_who_are_known() {
+    let world = World::new().await;
+    let olga = world.user("olga").await;
+    let head = "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n\r\ntoken=";
+    let (mut waiting, mut refused) = (Vec::new(), 0);
+    for _ in 0..server::limits::REQUESTS_MAX + 50 {
+        let mut stream = TcpStream::connect(world.url.trim_start_matches("http://")).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        waiting.push(stream);
+    }
+    for stream in &mut waiting {
+        let mut status = [0; 12];
+        let answered = stream.read_exact(&mut status);
+        if tokio::time::timeout(Duration::from_millis(20), answered).await.is_ok_and(|read| read.is_ok()) {
+            assert_eq!(&status, b"HTTP/1.1 503");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "there is an end to it");
+    let run = olga.run("test/plain").await;
+    olga.until(&run, "completed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_s_secret_is_not_written_down_when_its_page_fails() {
+    let world = World::new().await;
+    let mut waiting = Vec::new();
+    let head = "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n\r\ntoken=";
+    for _ in 0..server::limits::SIGNING_IN_MAX {
+        let mut stream = TcpStream::connect(world.url.trim_start_matches("http://")).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        waiting.push(stream);
+    }
+    for path in ["/login/link/", "/setup/"] {
+        // until there is no room for one more
+        for _ in 0..2_000 {
+            let answer = world.stranger().get(&format!("{path}verysecret")).await;
+            if answer.status == 503 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    world.logged("GET /login/link/{secret} 503").await;
+    world.logged("GET /setup/{secret} 503").await;
+    // neither by asking for what cannot be done, and at what is not there
+    for path in ["/setup/verysecret", "/login/link/verysecret/more"] {
+        let answer = world.stranger().post(path, &json!({})).await;
+        assert!([404, 405, 503].contains(&answer.status.as_u16()), "{answer:?}");
+    }
+    world.logged("POST /login/link/{secret} 404").await;
+    assert!(world.log.lock().unwrap().iter().all(|line| !line.contains("verysecret")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_not_what_they_should_be_are_refused_with_why() {
     let world = World::new().await;
     let olga = world.user("olga").await;

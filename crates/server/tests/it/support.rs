@@ -29,7 +29,7 @@ document: {dsl: '1.0.0', namespace: test, name: waiting, version: '1.0.0'}
 do:
   - long: {wait: {hours: 1}}
 ";
-const POLICY: &str = "
+pub(crate) const POLICY: &str = "
 chains:
   lead: {levels: [{roles: [team-lead], within: 2h}]}
   two:
@@ -39,7 +39,7 @@ chains:
 ";
 /// `ann` reads, `olga` operates, `lea` approves as team lead, `omar` as release manager, `ada` administers; `nobody` has no
 /// role.
-const ACCESS: &str = "
+pub(crate) const ACCESS: &str = "
 roles:
   viewer: [user:ann]
   operator: [user:olga]
@@ -70,7 +70,7 @@ pub(crate) fn project(root: &Path, name: &str, access: &str) -> project::Project
     project::Project::open(&directory).unwrap()
 }
 
-fn machine() -> project::Machine {
+pub(crate) fn machine() -> project::Machine {
     project::Machine {
         clock: Arc::new(project::machine::SystemClock),
         entropy: Arc::new(project::machine::SystemEntropy),
@@ -109,7 +109,15 @@ impl World {
 
     /// The same with options of the test's own.
     pub(crate) async fn set_up(projects: &[(&str, &str)], change: impl FnOnce(&mut Options)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::below(tempfile::tempdir().unwrap(), projects, change).await
+    }
+
+    /// The same in a directory that is there.
+    pub(crate) async fn below(
+        directory: tempfile::TempDir,
+        projects: &[(&str, &str)],
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let projects =
             projects.iter().map(|(name, access)| project(directory.path(), name, access)).collect();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -117,6 +125,7 @@ impl World {
         let mut options = Options::new(projects, machine());
         options.settings.requests_per_second = 100_000;
         options.log = Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()));
+        options.machine.lines = Arc::clone(&options.log);
         change(&mut options);
         let server = Server::open(options, "127.0.0.1:0".parse().unwrap()).unwrap();
         let listening = server.listen().await.unwrap();
@@ -130,6 +139,25 @@ impl World {
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { url, app, directory, log, client, stop: Some(stop), serving: Some(serving) }
+    }
+
+    /// Replaces a file of `shop`, as editors do.
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        let path = self.directory.path().join("shop").join(file);
+        let new = path.with_extension("new");
+        fs_err::write(&new, text).unwrap();
+        fs_err::rename(new, path).unwrap();
+    }
+
+    /// Waits until a line of the log has these words.
+    pub(crate) async fn logged(&self, words: &str) -> String {
+        for _ in 0..2_000 {
+            if let Some(line) = self.log.lock().unwrap().iter().find(|line| line.contains(words)) {
+                return line.clone();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("`{words}` is in no line of {:?}", self.log.lock().unwrap());
     }
 
     /// Stops it as Ctrl-C would.

@@ -151,3 +151,14 @@ async fn failures_and_changes_are_logged_with_the_request_and_without_secrets() 
     assert!(log.contains(&id) && log.contains("403"), "{log}");
     assert!(!log.contains(olga.token.as_deref().unwrap()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_whose_pages_could_not_be_reached_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let project = crate::support::project(directory.path(), "settings", "roles: {}");
+    let options = server::Options::new(vec![project], crate::support::machine());
+    let refused = server::Server::open(options, "127.0.0.1:0".parse().unwrap()).err().unwrap();
+    assert_eq!(model::Coded::code(&refused).id, "E1201");
+    assert!(refused.to_string().contains("settings"), "{refused}");
+    assert!(model::Coded::hint(&refused).unwrap().contains("aedile.yaml"));
+}

@@ -139,6 +139,7 @@ impl Views {
             Event::Environment(_)
             | Event::Submission(_)
             | Event::Schedule(_)
+            | Event::Rules(_)
             | Event::Drift(_)
             | Event::Definition(_)
             | Event::Bus(_)

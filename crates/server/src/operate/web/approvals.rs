@@ -62,7 +62,8 @@ async fn inbox(State(app): State<Arc<App>>, at: At<Read>, Query(wanted): Query<W
             Show::Yours | Show::Decided => "granted,denied,expired,overridden,withdrawn",
         };
         let approvals = if show == Show::Yours {
-            let items = mine.iter().map(|row| view::approval(row, bench.access())).collect();
+            let access = bench.access();
+            let items = mine.iter().map(|row| view::approval(row, &access)).collect();
             api::Page { items, next: None, position: waiting.head.position }
         } else {
             let query = api::ApprovalQuery {

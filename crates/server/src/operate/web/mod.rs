@@ -130,7 +130,7 @@ fn yours(bench: &Bench, caller: &Caller) -> Answer<Vec<ApprovalRow>> {
     }
     let waiting = ApprovalFilter { status: vec![ApprovalStatus::Waiting], ..ApprovalFilter::default() };
     let mut rows = bench.workshop.journal.approvals(&waiting, WAITING_MAX)?.items;
-    let roles = caller.roles(bench.access());
+    let roles = caller.roles(&bench.access());
     rows.retain(|row| {
         let level = row.levels.iter().find(|level| level.level == row.level);
         let holds = level.is_some_and(|level| {

@@ -37,10 +37,10 @@ pub(super) async fn show(State(app): State<Arc<App>>, at: At<Read>) -> Answer<Ma
         let frame = frame(&app, &at)?;
         let bench = &at.bench;
         let mine = yours(bench, &at.caller)?;
-        let changes = changes(bench)?;
+        let (changes, access) = (changes(bench)?, bench.access());
         let view = overview::View {
             status: projects::glance(bench)?,
-            mine: mine.iter().map(|row| view::approval(row, bench.access())).collect(),
+            mine: mine.iter().map(|row| view::approval(row, &access)).collect(),
             recent: recent(bench, &frame)?,
             names: names(bench, &changes)?,
             changes: changes.iter().map(view::record).collect(),
