@@ -292,9 +292,12 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandbox/tests/guests/probe.wasm");
         let mut catalog = Catalog::new();
         catalog.add("probe", "1.0.0", Digest::of(&fs_err::read(&path).unwrap()), path).unwrap();
+        let place = crate::Place::outside(directory, Option::None).unwrap();
+        let rules = crate::Rules { catalog: Arc::new(catalog), ..crate::Rules::read(&place).unwrap() };
         WasmActions {
-            sandbox: Sandbox::new(sandbox::Config::default()).unwrap(),
-            catalog: Arc::new(catalog),
+            sandbox: OnceCell::new(),
+            config: sandbox::Config::default(),
+            rules: Arc::new(InForce::fixed(rules)),
             client: Client::new(calls::Config::default()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
