@@ -23,7 +23,7 @@ pub const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often it may leave that unanswered.
 pub const PROBES_MAX: u32 = 3;
 /// How long what was sent may go unconfirmed by the system at the other end.
-pub const UNHEARD_TIME_MAX: Duration = Duration::from_secs(60);
+pub const UNHEARD_TIME_MAX: Duration = Duration::from_mins(1);
 /// Bytes of room on a journal's disk below which the server is not ready: less than the longest record takes.
 pub const ROOM_MIN: u64 = 2 << 20;
 /// Most connections at a time; more wait in the listener's queue.

@@ -97,7 +97,7 @@ impl Keeping {
     /// Puts away what ended. Never ends itself: what has no further start now may be changed.
     async fn ended(&mut self) {
         while self.tasks.join_next().await.is_some() {}
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn say(&self, what: &str) {
