@@ -128,7 +128,11 @@ impl Resources for LinuxService {
                 ([], Ok(Some(after))) if after.state == "stopped" && !after.invocation.is_empty() => {
                     Application::More(queries(journal(&after.invocation)))
                 }
-                (told, _) => failed(class, [why, last_words(told)].concat()),
+                // it was started and has ended: a start that is waited for in vain does not get better by another one
+                (told, Ok(Some(after))) if after.state == "stopped" => {
+                    failed(FailureClass::Conflict, [why, last_words(told)].concat())
+                }
+                (_, _) => failed(class, why),
             },
         }
     }
@@ -241,6 +245,8 @@ struct Status {
     enabled: Option<bool>,
     /// Whether systemd has not read yet what its unit says now.
     outdated: bool,
+    /// Whether it has ended, and systemd waits before it tries again.
+    waiting: bool,
     /// Whether systemd is told to start it for nobody.
     masked: bool,
     /// How systemd calls the last time it was started; empty where nobody calls it anything.
@@ -250,7 +256,8 @@ struct Status {
 impl Status {
     /// What is known where there is no systemd.
     fn of_script(state: &'static str, enabled: Option<bool>) -> Self {
-        Self { state, enabled, outdated: false, masked: false, invocation: String::new() }
+        let invocation = String::new();
+        Self { state, enabled, outdated: false, waiting: false, masked: false, invocation }
     }
 }
 
@@ -301,10 +308,9 @@ fn of_systemd(answer: &Answer) -> Result<Option<Status>, String> {
     if matches!(property("LoadState").as_str(), "not-found" | "") {
         return Ok(None);
     }
-    let state = match (property("ActiveState").as_str(), property("SubState").as_str()) {
-        // it has ended, and systemd waits before it tries again
-        ("activating", "auto-restart" | "auto-restart-queued") => "stopped",
-        ("active" | "reloading" | "refreshing" | "activating", _) => "running",
+    let waiting = matches!(property("SubState").as_str(), "auto-restart" | "auto-restart-queued");
+    let state = match property("ActiveState").as_str() {
+        "active" | "reloading" | "refreshing" | "activating" if !waiting => "running",
         _ => "stopped",
     };
     let enabled = match property("UnitFileState").as_str() {
@@ -318,6 +324,7 @@ fn of_systemd(answer: &Answer) -> Result<Option<Status>, String> {
         state,
         enabled,
         outdated: property("NeedDaemonReload") == "yes",
+        waiting,
         masked: property("LoadState") == "masked",
         invocation: property("InvocationID"),
     }))
@@ -389,6 +396,8 @@ fn commands(name: &str, manager: Manager, change: &Ask, before: &Status) -> Vec<
         });
     }
     match text(&change.desired, "state") {
+        // a start would wait, too, until systemd tries again (`service_start` of systemd)
+        Some("running") if before.waiting => all.push(control("restart")),
         Some("running") if before.state != "running" => all.push(control("start")),
         Some("stopped") if before.state != "stopped" => all.push(control("stop")),
         _ => {}
