@@ -82,6 +82,7 @@ pub use inventory::{Inventory, Selector};
 pub use name::{Host, Instance, Name, NameError, ResourceId, TypeName, nearest};
 pub use observed::{Applied, Observed, World};
 pub use record::{RecordChange, RecordError, record};
+pub use render::Row;
 pub use schema::Schemas;
 pub use secret::{Seals, refers_to_secret, secrets_in};
 pub use stale::{Moved, Now, Stale};

@@ -3,13 +3,13 @@
 use std::fmt::{self, Write as _};
 
 use model::program::Proposal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::change::{Change, Field, Operation, Reason};
 use crate::file::Plan;
 use crate::limits;
 use crate::name::Name;
-use crate::value::{Term, for_people};
+use crate::value::{Term, for_people, in_full};
 
 /// Longest value that is shown in full, in characters.
 const SHOWN: usize = 60;
@@ -58,15 +58,52 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Absent => f.write_str("(none)"),
-            Self::Known { value } => f.write_str(&short(&for_people(value))),
-            Self::Predicted { value } => write!(f, "{} (expected)", short(&for_people(value))),
-            Self::Unknown { on } if on.is_empty() => f.write_str("(known after apply)"),
-            Self::Unknown { on } => write!(f, "(known after apply, from {})", on.join(", ")),
-            Self::Secret { reference: Some(reference), .. } => f.write_str(&short(&for_people(reference))),
-            Self::Secret { reference: None, .. } => f.write_str("(secret)"),
+        f.write_str(&told(self, |value| short(&for_people(value))))
+    }
+}
+
+/// A value in words, and how much of it is known.
+fn told(term: &Term, shown: impl Fn(&Value) -> String) -> String {
+    match term {
+        Term::Absent => "(none)".to_owned(),
+        Term::Known { value } => shown(value),
+        Term::Predicted { value } => format!("{} (expected)", shown(value)),
+        Term::Unknown { on } if on.is_empty() => "(known after apply)".to_owned(),
+        Term::Unknown { on } => format!("(known after apply, from {})", on.join(", ")),
+        Term::Secret { reference: Some(reference), .. } => shown(reference),
+        Term::Secret { reference: None, .. } => "(secret)".to_owned(),
+    }
+}
+
+/// One attribute of a change, for people to review: nothing of it is cut, and no value of a secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Its name.
+    pub name: &'a Name,
+    /// What is there; `None` where there is nothing yet.
+    pub before: Option<String>,
+    /// What will be; `None` where nothing will.
+    pub after: Option<String>,
+    /// Whether it forces replacement.
+    pub forces_replacement: bool,
+}
+
+impl Change {
+    /// What differs, attribute by attribute: of what is made, all that is declared; of what is deleted, all that was applied.
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        let row = |name, before, after| Row { name, before, after, forces_replacement: false };
+        if !self.fields.is_empty() {
+            let fields = self.fields.iter().map(|field| Row {
+                forces_replacement: field.forces_replacement,
+                ..row(&field.name, Some(told(&field.before, in_full)), Some(told(&field.after, in_full)))
+            });
+            return fields.collect();
         }
+        let made = self.operation == Operation::Create;
+        let desired = self.desired.iter().filter(|_| made);
+        let desired = desired.map(|(name, value)| row(name, None, Some(in_full(value))));
+        let prior = self.prior.iter().map(|(name, term)| row(name, Some(told(term, in_full)), None));
+        desired.chain(prior).collect()
     }
 }
 

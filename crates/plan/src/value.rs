@@ -186,10 +186,22 @@ fn substitute_text(
 
 /// `value` as people may see it: references named in words.
 pub(crate) fn for_people(value: &Value) -> String {
-    let mut text = match value {
+    named(match value {
         Value::String(text) => format!("{text:?}"),
         other => outline(other).map_or_else(|| other.to_string(), str::to_owned),
-    };
+    })
+}
+
+/// The same in full: a text of several lines is those lines.
+pub(crate) fn in_full(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains('\n') => named(text.clone()),
+        other => for_people(other),
+    }
+}
+
+/// A text with words in place of the marks of references.
+fn named(mut text: String) -> String {
     for (escaped, mark, words) in [
         ("\\u{f8f0}", SECRET_OPEN, "(secret "),
         ("\\u{f8f1}", SECRET_CLOSE, ")"),

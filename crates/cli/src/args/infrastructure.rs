@@ -86,9 +86,9 @@ pub struct PlanArgs {
     /// Write the plan to a file, to be reviewed and applied as it is
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Show the plan in a file instead of making one; reads nothing else
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["variables", "targets", "destroy", "out"])]
-    pub show: Option<PathBuf>,
+    /// Show the plan in a file, or the one that a run applies (its id, or `latest`), instead of making one
+    #[arg(long, value_name = "FILE|RUN", conflicts_with_all = ["variables", "targets", "destroy"])]
+    pub show: Option<String>,
     /// Print the graph of changes in the DOT language of Graphviz
     #[arg(long)]
     pub dot: bool,

@@ -47,6 +47,9 @@ pub(super) fn show(ui: &mut Ui, world: &World, desk: &Desk, typed: &str) -> Answ
     for line in approval_text(&detail.approval, asked, world.clock.now()) {
         ui.answer(line);
     }
+    if asked.is_some_and(|asked| asked.pointer("/proposal/plan").is_some()) {
+        ui.next(format_args!("aedile plan --show {}", detail.approval.run), "shows every change of the plan");
+    }
     if detail.approval.status == WAITING {
         ui.next(format_args!("aedile approve {approval}"), "or `aedile deny` with `-m REASON`");
     }

@@ -81,7 +81,7 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Logout(args) => login::logout(ui, world, &cli.global, args),
         Command::Whoami => login::whoami(ui, world, &cli.global),
         Command::Doctor(args) => doctor::doctor(ui, &here()?, args),
-        Command::Plan(args) => plan::plan(ui, world, &here()?, args),
+        Command::Plan(args) => plan::plan(ui, world, &cli.global, args),
         Command::Graph(args) => plan::graph(ui, world, &here()?, args),
         Command::Drift(args) => drift::drift(ui, world, &here()?, args),
         Command::Apply(args) => apply::apply(ui, world, &cli.global, &here()?, args),
@@ -139,6 +139,8 @@ fn refuse_server(cli: &Cli) -> Result<(), Report> {
         | Command::Version => true,
         Command::Journal(command) => !matches!(command, JournalCommand::Replay | JournalCommand::Keys(_)),
         Command::Explain { code, .. } => code.as_deref() != Some("value"),
+        // a plan is made here; one that a run applies is in the journal
+        Command::Plan(args) => args.show.is_some(),
         _ => false,
     };
     if everywhere || cli.global.server.is_none() {

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use model::{Coded as _, code};
 use plan::{Operation, Plan, ResourceId};
-use project::infrastructure::{Made, Site, Wanted, outlook};
+use project::infrastructure::{Made, PLAN_PROGRAM, Site, Wanted, outlook, plan_of};
 use project::{ProjectError, Rules, workshop};
 use serde_json::{Value, json};
 
+use super::desk::Desk;
 use super::facts::{pair, project, sources};
 use super::here::Here;
 use super::machine;
 use crate::World;
-use crate::args::{GraphArgs, PlanArgs, WantedArgs};
+use crate::args::{Global, GraphArgs, PlanArgs, WantedArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
 use crate::views::table::plain;
@@ -121,6 +122,28 @@ pub(super) fn read(file: &Path) -> Result<Plan, Report> {
     })
 }
 
+/// The plan in a file, or the one that a run applies: read from the journal, here or on a server.
+fn made_before(world: &World, global: &Global, named: &str) -> Result<Plan, Report> {
+    let file = Path::new(named);
+    if file.is_file() || !is_run(named) {
+        return read(file);
+    }
+    let desk = Desk::find(world, global)?;
+    let run = desk.run(desk.the_run(named)?)?.run;
+    if run.kind != PLAN_PROGRAM {
+        let what = format!("{} applies no plan: it is of {}", run.run, plain(&run.workflow));
+        return Err(Report::new(code::general::NOT_FOUND, what)
+            .with_hint(format!("aedile runs list --workflow infrastructure/{}", desk.environment())));
+    }
+    let digest = run.definition.parse().map_err(|_| Report::internal("a run has no definition"))?;
+    Ok(plan_of(&*desk.journal()?, digest)?)
+}
+
+/// Whether a word means a run, where no file has that name.
+fn is_run(word: &str) -> bool {
+    word == "latest" || word.starts_with("run_")
+}
+
 /// The plan as `--json` shows it.
 pub(super) fn plan_json(plan: &Plan) -> Value {
     json!({ "digest": plan.digest(), "plan": plan.document() })
@@ -151,12 +174,14 @@ pub(super) fn blocked(plan: &Plan) -> usize {
 }
 
 /// Makes and shows a plan, or shows one that was made.
-pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> Answer {
-    let (plan, rules) = if let Some(file) = &args.show {
-        (read(file)?, None)
+pub(super) fn plan(ui: &mut Ui, world: &World, global: &Global, args: &PlanArgs) -> Answer {
+    let (plan, judged) = if let Some(named) = &args.show {
+        (made_before(world, global, named)?, None)
     } else {
-        let rules = rules(here)?;
-        (made(ui, world, here, &rules, &wanted(&args.wanted, args.destroy)?)?, Some(rules))
+        let here = Here::find(world, global)?;
+        let rules = rules(&here)?;
+        let plan = made(ui, world, &here, &rules, &wanted(&args.wanted, args.destroy)?)?;
+        (plan, Some((here, rules)))
     };
     if let Some(file) = &args.out {
         let text = String::from_utf8(plan.to_file()).map_err(|error| Report::internal(error.to_string()))?;
@@ -169,18 +194,18 @@ pub(super) fn plan(ui: &mut Ui, world: &World, here: &Here, args: &PlanArgs) -> 
     } else {
         show(ui, &plan);
         ui.note(format_args!("\n{DIM}{} {}{DIM:#}", plan.id, plan.digest()));
-        if let Some(rules) = rules.filter(|_| !plan.is_empty()) {
-            foretell(ui, world, here, &rules, &plan)?;
+        if let Some((here, rules)) = judged.filter(|_| !plan.is_empty()) {
+            foretell(ui, world, &here, &rules, &plan)?;
         }
     }
     let blocked = blocked(&plan);
     if blocked == 0 && !ui.json && !args.dot && !plan.is_empty() {
         match &args.out {
-            Some(file) => {
+            Some(file) if args.show.is_none() => {
                 ui.next(format_args!("aedile apply {}", file.display()), "applies exactly this plan");
             }
             None if args.show.is_none() => ui.next("aedile apply", "plans again, asks, and applies"),
-            None => {}
+            _ => {}
         }
     }
     if blocked > 0 {

@@ -159,6 +159,8 @@ fn infrastructure_14_a_plan_that_is_stale_used_or_changed_is_refused() {
     made("b.plan");
     made("c.plan");
     apply("a.plan").good();
+    let shown = |what: &str| site.terminal.run(&["plan", "--show", what]).good().stdout;
+    assert_eq!(shown("latest"), shown("a.plan"), "the journal has the very plan");
     let used = apply("a.plan");
     assert!(used.exit == Some(1) && used.stderr.contains("it was applied already, by run_"), "{used:?}");
     let moved = apply("b.plan");

@@ -39,7 +39,7 @@ pub use import::{Found, ImportError, Imported, Importing};
 pub use outlook::{Outlook, outlook};
 pub(crate) use perform::Resources;
 pub use planning::{Made, Wanted};
-pub use program::{ApplyInput, PLAN_PROGRAM, ProjectPrograms, definition};
+pub use program::{ApplyInput, PLAN_PROGRAM, ProjectPrograms, definition, plan_of};
 pub use providers::Providers;
 pub use record::RecordingError;
 pub use secrets::{Declared, Identities, declared, sealing_key, seals, secrets};

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use engine::ports::{Definition, Programs};
-use journal::events::{ProgramRecord, Submitted};
+use journal::events::{self, ProgramRecord, Submitted};
+use journal::{Journal, JournalError};
 use model::{Digest, Program, Timestamp};
 use plan::{Apply, Plan, apply::Options};
 use serde::{Deserialize, Serialize};
 
 use super::site::Site;
-use crate::InForce;
+use crate::{InForce, ProjectError};
 
 /// The word of a plan in the journal.
 pub const PLAN_PROGRAM: &str = "plan";
@@ -30,6 +31,20 @@ pub fn definition(plan: &Plan) -> Definition {
         text: text.into(),
         actions: std::collections::BTreeMap::new(),
     }
+}
+
+/// The plan that a run applies, from the journal alone. `digest` is that of the run's definition.
+///
+/// # Errors
+/// The journal cannot be read, or the definition is no plan or not whole.
+pub fn plan_of(journal: &dyn Journal, digest: Digest) -> Result<Plan, ProjectError> {
+    let unreadable = |error: JournalError| ProjectError::Journal(Box::new(error));
+    // what is not whole is no plan file, either
+    let text = events::Definition::read(journal, &digest).map_err(unreadable)?.unwrap_or_default();
+    Plan::from_file(text.as_bytes()).map_err(|error| {
+        let source = std::io::Error::other(error.to_string());
+        ProjectError::Unreadable { what: format!("{digest} of the journal"), source }
+    })
 }
 
 /// A plan as runs refer to it; `digest` is that of its file.

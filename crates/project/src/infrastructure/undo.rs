@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::limits::READ_MAX;
-use journal::events::{Definition, StepEvent};
+use journal::events::StepEvent;
 use journal::{Event, Journal, JournalError};
-use model::{Coded, Digest, RunId, StepId, code};
+use model::{Coded, RunId, StepId, code};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX};
-use plan::{NotUndoable, Operation, Plan, Undo};
+use plan::{NotUndoable, Operation, Undo};
 use serde_json::Value;
 
 use super::planning::Wanted;
-use super::program::PLAN_PROGRAM;
+use super::program::{PLAN_PROGRAM, plan_of};
 use super::site::Site;
 use crate::ProjectError;
 
@@ -141,17 +141,6 @@ fn did(journal: &dyn Journal, run: RunId) -> Result<Did, JournalError> {
             }
         }
     }
-}
-
-/// The plan that a run applies, from the journal alone.
-fn plan_of(journal: &dyn Journal, digest: Digest) -> Result<Plan, ProjectError> {
-    let unreadable = |error: JournalError| ProjectError::Journal(Box::new(error));
-    // what is not whole is no plan file, either
-    let text = Definition::read(journal, &digest).map_err(unreadable)?.unwrap_or_default();
-    Plan::from_file(text.as_bytes()).map_err(|error| {
-        let source = std::io::Error::other(error.to_string());
-        ProjectError::Unreadable { what: format!("{digest} of the journal"), source }
-    })
 }
 
 /// A plan that takes back what a run did, and what stays.

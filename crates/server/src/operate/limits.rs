@@ -18,6 +18,8 @@ pub(super) const BARS_MAX: usize = 400;
 pub(super) const BOXES_MAX: usize = 300;
 /// Changes of a plan that are listed one by one.
 pub(super) const CHANGES_MAX: usize = 500;
+/// Changes of a plan up to which each is shown with what differs without a click.
+pub(super) const OPENED_MAX: usize = 5;
 /// Hours that the overview looks back.
 pub(super) const HOURS_BACK: i64 = 6;
 /// Items that the palette offers from the page's own data.

@@ -1,6 +1,7 @@
 //! What is asked, in the form that suits it: the changes of a plan by what they do, an action with its effect, or fields.
 
 use maud::{Markup, html};
+use plan::{Change, Row};
 use serde_json::{Map, Value};
 
 use super::icons::icon;
@@ -18,10 +19,10 @@ const OPERATIONS: &[(&str, &str, &str, &str)] = &[
     ("forget", "Forget", "stop", "idle"),
 ];
 
-/// What is asked.
-pub(super) fn asked(asked: &Value) -> Markup {
+/// What is asked; of a plan, `changes` are all of it, where they are known.
+pub(super) fn asked(asked: &Value, changes: &[Change], run: &str) -> Markup {
     if let Some(proposal) = asked.get("proposal").filter(|proposal| proposal.get("changes").is_some()) {
-        return plan(proposal);
+        return plan(proposal, changes, run);
     }
     if asked.get("kind").is_some() && asked.get("target").is_some() {
         return action(asked);
@@ -86,8 +87,8 @@ fn action(asked: &Value) -> Markup {
     }
 }
 
-fn plan(proposal: &Value) -> Markup {
-    let changes: Vec<(&str, &str)> =
+fn plan(proposal: &Value, changes: &[Change], run: &str) -> Markup {
+    let named: Vec<(&str, &str)> =
         proposal.get("changes").and_then(Value::as_array).map_or_else(Vec::new, |all| {
             all.iter()
                 .filter_map(Value::as_str)
@@ -97,24 +98,82 @@ fn plan(proposal: &Value) -> Markup {
     let count =
         |name: &str| proposal.pointer(&format!("/counts/{name}")).and_then(Value::as_u64).unwrap_or(0);
     let all: u64 = OPERATIONS.iter().map(|(name, ..)| count(name)).sum();
+    let shown = if changes.is_empty() { named.len() } else { changes.len().min(limits::CHANGES_MAX) } as u64;
     html! {
         (reach(proposal))
         section.panel.plan aria-labelledby="asked" {
             h2 #asked { "Changes" }
-            @for (name, word, symbol, class) in OPERATIONS {
-                @let named: Vec<&str> = changes.iter().filter(|(operation, _)| operation == name).map(|(_, instance)| *instance).collect();
-                @if count(name) > 0 || !named.is_empty() {
-                    details open[named.len() <= limits::PALETTE_MAX] {
-                        summary { span.mark.(class) { (icon(symbol)) (word) } " " span.count { (text::grouped(count(name).max(named.len() as u64))) } }
-                        ul { @for instance in named.iter().take(limits::CHANGES_MAX) { li { code { (text::line(instance)) } } } }
-                    }
-                }
+            @for operation @ (name, ..) in OPERATIONS {
+                @let names: Vec<&str> = named.iter().filter(|(known, _)| known == name).map(|(_, instance)| *instance).collect();
+                @let whole: Vec<&Change> =
+                    changes.iter().take(limits::CHANGES_MAX).filter(|change| change.operation.as_str() == *name).collect();
+                @let known = whole.len().max(names.len()) as u64;
+                @if count(name).max(known) > 0 { (group(*operation, count(name).max(known), &names, &whole)) }
             }
-            @if all > changes.len() as u64 {
-                p.note { (text::grouped(all - changes.len() as u64)) " more changes are in the plan: `aedile plan show` lists them." }
+            @if all > shown {
+                p.note { (text::grouped(all - shown)) " more changes are in the plan: " code { "aedile plan --show " (text::line(run)) } " shows them." }
             }
             @if count("blocked") > 0 { p.note { (text::grouped(count("blocked"))) " blocked, not done." } }
             p.note { "Plan " (text::digest(proposal.get("digest").and_then(Value::as_str).unwrap_or_default())) ", used once." }
+        }
+    }
+}
+
+/// Changes of one operation: each with what differs where that is known, else by name.
+fn group(
+    (_, word, symbol, class): (&str, &str, &str, &str),
+    count: u64,
+    names: &[&str],
+    whole: &[&Change],
+) -> Markup {
+    html! {
+        details open[names.len().max(whole.len()) <= limits::PALETTE_MAX] {
+            summary { span.mark.(class) { (icon(symbol)) (word) } " " span.count { (text::grouped(count)) } }
+            ul {
+                @if whole.is_empty() {
+                    @for instance in names { li { code { (text::line(instance)) } } }
+                } @else {
+                    // what is lost or overwritten is seen without a click
+                    @for change in whole { (self::change(change, whole.len() <= limits::OPENED_MAX && class != "good")) }
+                }
+            }
+        }
+    }
+}
+
+/// One change: what it is done to, why, and what differs.
+fn change(change: &Change, open: bool) -> Markup {
+    let rows = change.rows();
+    let rest = rows.len().saturating_sub(limits::PALETTE_MAX);
+    html! {
+        li {
+            details.change open[open] {
+                summary {
+                    code { (text::line(&change.instance.to_string())) } " "
+                    span.note { (text::line(&change.kind.to_string())) }
+                    @if change.reversibility == model::Reversibility::Irreversible {
+                        " " (status::reversibility("irreversible"))
+                    }
+                }
+                @for reason in &change.reasons { p.note { "Because " (text::line(&reason.to_string())) "." } }
+                dl.differences { @for row in rows.iter().take(limits::PALETTE_MAX) { (difference(row)) } }
+                @if rest > 0 { p.note { "and " (text::count(rest as u64, "attribute")) " more" } }
+                @if !change.uses.is_empty() { p.note { "Touches " code { (text::line(&change.uses.join(", "))) } "." } }
+            }
+        }
+    }
+}
+
+/// One attribute: what is there, then what will be.
+fn difference(row: &Row<'_>) -> Markup {
+    html! {
+        div {
+            dt { code { (text::line(row.name.as_str())) } @if row.forces_replacement { span.note { " forces replacement" } } }
+            dd {
+                @if let Some(before) = &row.before { del { (text::paragraph(before)) } }
+                @if row.before.is_some() && row.after.is_some() { span.unseen { " becomes " } }
+                @if let Some(after) = &row.after { ins { (text::paragraph(after)) } }
+            }
         }
     }
 }

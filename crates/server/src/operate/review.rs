@@ -14,6 +14,9 @@ use super::{approvals, limits, proposal, run, text, time};
 pub struct View {
     /// The approval.
     pub detail: api::ApprovalDetail,
+    /// The changes of the plan that it is about, read from the journal; absent where it is about something else, or is too large
+    /// to be shown whole.
+    pub changes: Option<Vec<plan::Change>>,
     /// The verdict that demands it; absent where the workflow itself asks.
     pub verdict: Option<Value>,
     /// Why the decision that was just sent was not taken.
@@ -48,7 +51,7 @@ pub fn page(frame: &Frame, view: &View) -> Markup {
         div.split.review {
             div.main-part {
                 @if let Some(description) = view.description() { p.description { (text::paragraph(description)) } }
-                (proposal::asked(view.thing()))
+                (proposal::asked(view.thing(), view.changes.as_deref().unwrap_or_default(), &view.detail.approval.run))
                 (why(view))
                 (about(frame, view))
             }

@@ -57,29 +57,31 @@ impl Graph {
         graph
     }
 
-    /// The graph of a plan (`schemas/plan.schema.json`).
-    pub fn of_plan(plan: &Value) -> Self {
-        let list = |name: &str| plan.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let text_of = |value: &Value, name: &str| {
-            value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+    /// The graph of a plan: its changes, the points where order meets, and the handlers that what changes sets off.
+    pub fn of_plan(plan: &plan::Body) -> Self {
         let mut graph = Self::default();
-        for change in list("changes") {
-            let instance = text_of(change, "instance");
-            let kind = format!("{} {}", text_of(change, "operation"), text_of(change, "type"));
-            graph.vertex(&instance, &instance, &kind);
+        // the ids are those of the steps of the run that applies it
+        for change in &plan.changes {
+            let instance = change.instance.to_string();
+            let disposes = change.operation == plan::Operation::Dispose;
+            let step = if disposes { format!("{instance}#dispose") } else { instance.clone() };
+            graph.vertex(&step, &instance, &format!("{} {}", change.operation, change.kind));
         }
-        for junction in list("junctions") {
-            let label = text_of(junction, "label");
-            graph.vertex(&label, &label, "order");
+        for (at, junction) in plan.junctions.iter().enumerate() {
+            graph.vertex(&format!("#{at}"), &junction.label, "order");
         }
-        for (to, entry) in list("changes").iter().chain(list("junctions")).enumerate() {
-            for edge in entry.get("after").and_then(Value::as_array).into_iter().flatten() {
-                if let Some(from) =
-                    edge.get("step").and_then(Value::as_u64).and_then(|step| usize::try_from(step).ok())
-                {
-                    graph.arrow(&(from, String::new()), to);
-                }
+        let after = plan.changes.iter().map(|change| &change.after);
+        let after = after.chain(plan.junctions.iter().map(|junction| &junction.after));
+        for (to, edges) in after.enumerate() {
+            for edge in edges {
+                graph.arrow(&(edge.step as usize, String::new()), to);
+            }
+        }
+        for handler in &plan.handlers {
+            let step = format!("{}#{}", handler.instance, handler.name);
+            let to = graph.vertex(&step, &handler.instance.to_string(), handler.name.as_str());
+            for trigger in &handler.triggers {
+                graph.arrow(&(*trigger as usize, "when changed".to_owned()), to);
             }
         }
         graph
@@ -346,6 +348,29 @@ mod tests {
 
     use super::*;
 
+    /// A plan of nothing.
+    fn body() -> plan::Body {
+        let inventory = plan::Inventory { hosts: [].into() };
+        let world = plan::World::new(inventory, plan::SealingKey::new([7; 32]));
+        let nothing = model::Digest::of(b"");
+        let header = plan::Header {
+            id: model::PlanId::from_parts(0, 1),
+            created: model::Timestamp::UNIX_EPOCH,
+            environment: "dev".parse().unwrap(),
+            parent: None,
+            position: 0,
+            configuration: nothing,
+            policy: nothing,
+            facts: nothing,
+            variables: std::collections::BTreeMap::new(),
+            focus: Vec::new(),
+            only: Vec::new(),
+            destroy: false,
+        };
+        let schemas = plan::Schemas { providers: [].into() };
+        plan::plan(&plan::Desired::default(), &world, &schemas, &header).unwrap().body().clone()
+    }
+
     fn arrows(graph: &Graph) -> Vec<String> {
         let name = |index: usize| &graph.vertices[index].name;
         graph
@@ -391,16 +416,39 @@ mod tests {
 
     #[test]
     fn a_plan_is_read_with_its_junctions() {
-        let graph = Graph::of_plan(&json!({
-            "changes": [
-                {"instance": "web1/pkg", "operation": "create", "type": "os.package", "after": []},
-                {"instance": "web1/conf", "operation": "update", "type": "os.file", "after": [{"step": 0}, {"step": 2}, {"step": 77}]},
-            ],
-            "junctions": [{"label": "first batch", "after": [{"step": 0}]}],
-        }));
+        let mut plan = body();
+        let change = |instance: &str, operation: &str, after: Value| {
+            serde_json::from_value(json!({
+                "instance": instance, "operation": operation, "type": "linux.file::file", "after": after,
+                "reasons": [{"why": "new"}], "effect": "idempotent", "reversibility": "reversible",
+                "basis": {"observed": "", "applied": ""},
+            }))
+            .unwrap()
+        };
+        plan.changes = vec![
+            change("web1/file/pkg", "create", json!([])),
+            change(
+                "web1/file/conf",
+                "update",
+                json!([{"step": 0, "kind": "require"}, {"step": 2, "kind": "order"}, {"step": 77, "kind": "order"}]),
+            ),
+        ];
+        let junction = json!({"label": "first batch", "after": [{"step": 0, "kind": "require"}]});
+        plan.junctions = vec![serde_json::from_value(junction).unwrap()];
+        let handler = json!({
+            "instance": "web1/service", "type": "linux.service::service", "name": "restart", "triggers": [1],
+            "effect": "idempotent", "reversibility": "reversible",
+        });
+        plan.handlers = vec![serde_json::from_value(handler).unwrap()];
+        let graph = Graph::of_plan(&plan);
         assert_eq!(
             arrows(&graph),
-            ["web1/pkg > web1/conf", "first batch > web1/conf", "web1/pkg > first batch"]
+            [
+                "web1/file/pkg > web1/file/conf",
+                "first batch > web1/file/conf",
+                "web1/file/pkg > first batch",
+                "web1/file/conf when changed> web1/service"
+            ]
         );
     }
 

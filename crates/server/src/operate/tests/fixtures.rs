@@ -464,6 +464,48 @@ pub(super) fn doubtful() -> run::View {
     view
 }
 
+/// The changes of the plan that is reviewed, with what differs.
+fn plan_changes() -> Vec<plan::Change> {
+    let change = |instance: &str, operation: &str, more: Value| {
+        let mut change = json!({
+            "instance": instance, "operation": operation, "type": "linux.file::file",
+            "reasons": [{"why": "new"}], "effect": "idempotent", "reversibility": "reversible",
+            "basis": {"observed": "", "applied": ""},
+        });
+        for (name, value) in more.as_object().expect("members") {
+            change[name] = value.clone();
+        }
+        serde_json::from_value(change).expect("a change")
+    };
+    let known = |value: &str| json!({"is": "known", "value": value});
+    let certificate =
+        json!({"desired": {"path": "/etc/ssl/web.pem", "mode": "0640"}, "uses": ["write:/etc/ssl/web.pem"]});
+    let conf = json!({
+        "reasons": [{"why": "configuration", "attributes": ["content"]}],
+        "fields": [
+            {"name": "content", "cause": "configuration",
+                "before": known("server {\n  listen 80;\n}\n"), "after": known("server {\n  listen 8080;\n}\n")},
+            {"name": "password", "cause": "configuration", "before": {"is": "secret", "seal": format!("hmac-sha256:{}", "0".repeat(64))},
+                "after": {"is": "unknown", "on": ["web-1/secret.key"]}},
+        ],
+    });
+    let volume = json!({
+        "reasons": [{"why": "replaced", "attributes": ["path"]}], "reversibility": "irreversible",
+        "fields": [{"name": "path", "cause": "configuration", "forcesReplacement": true, "before": known("/srv/old"), "after": known("/srv/new")}],
+    });
+    let cron = json!({"reasons": [{"why": "removed"}], "prior": {"path": known("/etc/cron.d/old")}});
+    vec![
+        change("web-1/certificate", "create", certificate.clone()),
+        change("web-2/certificate", "create", certificate.clone()),
+        change("web-3/certificate", "create", certificate.clone()),
+        change("web-1/exporter", "create", certificate),
+        change("web-1/nginx.conf", "update", conf.clone()),
+        change("web-2/nginx.conf", "update", conf),
+        change("web-1/volume", "replace", volume),
+        change("web-3/old-cron", "delete", cron),
+    ]
+}
+
 pub(super) fn plan_review() -> review::View {
     let changes: Vec<String> = [
         "create web-1/certificate",
@@ -491,6 +533,7 @@ pub(super) fn plan_review() -> review::View {
             asked: json!({ "asked": asked }),
             you: api::Powers { decide: true, override_: true, withdraw: false, why_not: None },
         },
+        changes: Some(plan_changes()),
         verdict: Some(json!({"verdict": "require", "matched": [
             {"rule": "policy/policy.yaml#/require/2", "said": "require", "message": "what cannot be taken back is looked at by two people"},
             {"rule": "policy/reach.rego#warn", "said": "warn", "message": "the plan reaches more than a tenth of everything"},
@@ -514,7 +557,7 @@ pub(super) fn task_review() -> review::View {
         withdraw: true,
         why_not: Some("You asked, so somebody else has to decide.".to_owned()),
     };
-    view.verdict = None;
+    (view.changes, view.verdict) = (None, None);
     view
 }
 

@@ -11,13 +11,14 @@ use axum::routing::{get, post};
 use maud::Markup;
 use model::code;
 use policy::Choice;
+use project::infrastructure::PLAN_PROGRAM;
 use serde::Deserialize;
 use store::ApprovalRow;
 
 use super::super::approvals::{self, Show};
 use super::super::review;
 use super::fields::Fields;
-use super::{done, frame, refused, yours};
+use super::{done, frame, refused, runs, yours};
 use crate::app::App;
 use crate::at::{Approve, At, Operate, Power, Read};
 use crate::bench::Bench;
@@ -102,11 +103,22 @@ async fn show(
 fn seen(bench: &Bench, caller: &Caller, row: &ApprovalRow) -> Answer<review::View> {
     Ok(review::View {
         detail: handled::detail(bench, caller, row)?,
+        changes: changes(bench, row)?,
         verdict: verdict(bench, row)?.and_then(|verdict| serde_json::to_value(verdict).ok()),
         problem: None,
         late: false,
         done: false,
     })
+}
+
+/// The changes of the plan that a whole run is about.
+fn changes(bench: &Bench, row: &ApprovalRow) -> Answer<Option<Vec<plan::Change>>> {
+    let journal = &bench.workshop.journal;
+    let run = journal.run(row.run)?.filter(|run| run.kind == PLAN_PROGRAM);
+    let plan = run.map(|run| runs::text_of(bench, &run)).transpose()?.flatten();
+    // what cannot be read is not shown here; the run itself says what is the matter with it
+    let plan = plan.and_then(|text| plan::Plan::from_file(text.as_bytes()).ok());
+    Ok(plan.map(|plan| plan.changes.clone()))
 }
 
 /// The verdict that demands an approval; none where the workflow itself asks.

@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use engine::control::Command;
 use maud::Markup;
 use model::StepId;
+use project::infrastructure::PLAN_PROGRAM;
 use store::RunRow;
 
 use super::super::{run, runs};
@@ -24,8 +25,8 @@ use crate::handlers::{self, aside, runs as handled};
 use crate::problem::Answer;
 use crate::{Problem, limits, view};
 
-/// Largest definition that is drawn as a graph, in bytes.
-const DRAWN_BYTES_MAX: usize = 8 << 20;
+/// Largest definition that is drawn as a graph or shown change by change, in bytes.
+const SHOWN_BYTES_MAX: usize = 8 << 20;
 
 type RunPath = Path<(String, String, String)>;
 
@@ -155,12 +156,17 @@ fn is_cancelling(records: &[Record]) -> bool {
     }) == Some(true)
 }
 
+/// The definition of a run, where it is not too large to be shown.
+pub(super) fn text_of(bench: &Bench, row: &RunRow) -> Answer<Option<String>> {
+    let text = Definition::read(bench.workshop.journal.as_ref(), &row.digest)?;
+    Ok(text.filter(|text| text.len() <= SHOWN_BYTES_MAX))
+}
+
 /// The graph of a run's definition, where it is one that can be drawn.
 fn drawn(bench: &Bench, row: &RunRow) -> Answer<Option<run::Graph>> {
-    let text = Definition::read(bench.workshop.journal.as_ref(), &row.digest)?;
-    let Some(text) = text.filter(|text| text.len() <= DRAWN_BYTES_MAX) else { return Ok(None) };
+    let Some(text) = text_of(bench, row)? else { return Ok(None) };
     let graph = match row.kind.as_str() {
-        "plan" => serde_json::from_str(&text).ok().map(|plan| run::Graph::of_plan(&plan)),
+        PLAN_PROGRAM => plan::Plan::from_file(text.as_bytes()).ok().map(|plan| run::Graph::of_plan(&plan)),
         _ => serde_saphyr::from_str(&text).ok().map(|document| run::Graph::of_workflow(&document)),
     };
     Ok(graph)
