@@ -1,8 +1,10 @@
 //! Environments at work, each with its engine and what happens in it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use engine::drift::Standing;
+use journal::JournalError;
 use model::{Environment, Permission};
 use project::{Access, Machine, Place, Project, Workshop};
 
@@ -22,6 +24,8 @@ pub struct Bench {
     pub feed: Feed,
     /// The machine, to sign and to tell the time with.
     pub machine: Machine,
+    /// What is known of drift, as far as it was asked: every page does, and nobody folds it anew for one.
+    drift: Mutex<Standing>,
 }
 
 impl Bench {
@@ -31,7 +35,18 @@ impl Bench {
         let workshop = Workshop::open(&place, machine)?;
         let feed = Feed::start(Arc::clone(&workshop.journal))?;
         let project = project.manifest.name.clone();
-        Ok(Self { project, place, workshop, feed, machine: machine.clone() })
+        Ok(Self { project, place, workshop, feed, machine: machine.clone(), drift: Mutex::default() })
+    }
+
+    /// What drifted, and what is done about it.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn drift(&self) -> Result<MutexGuard<'_, Standing>, JournalError> {
+        // what a panic left is a fold of fewer records
+        let mut standing = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.catch_up(&*self.workshop.journal)?;
+        Ok(standing)
     }
 
     /// Its name.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use engine::approvals::{self, Loaded, Persons};
+use engine::drift::Standing;
 use journal::events::{ApprovalEvent, RunEvent, Submitted};
 use journal::{Event, Journal, JournalError, Record};
 use model::{Digest, Principal, RunId, Timestamp};
@@ -273,6 +274,7 @@ fn powers(loaded: &Loaded, who: &Decider, now: Timestamp) -> api::Powers {
 pub fn status(
     journal: &SqliteJournal,
     access: &Access,
+    drift: &Standing,
     (project, environment): (&str, &str),
 ) -> Answer<api::Status> {
     let status = journal.status()?;
@@ -283,7 +285,6 @@ pub fn status(
         let page = journal.runs(&RunFilter { status, ..RunFilter::default() }, limits::GLANCE)?;
         Ok::<_, Problem>(page.items.iter().map(view::run).collect::<Vec<_>>())
     };
-    let drift = engine::drift::standing(journal)?;
     let class = |(resource, found): (&String, &engine::drift::Found)| api::Drifted {
         resource: resource.clone(),
         class: found.what.class.to_string(),

@@ -105,6 +105,7 @@ pub struct Status {
 struct Conditions {
     texts: Vec<String>,
     values: Vec<Value>,
+    statuses: Vec<&'static str>,
 }
 
 impl Conditions {
@@ -114,12 +115,9 @@ impl Conditions {
         self.values.push(value.into());
     }
 
-    fn any_of(&mut self, column: &str, words: impl ExactSizeIterator<Item = &'static str>) {
-        if words.len() > 0 {
-            let marks = vec!["?"; words.len()].join(", ");
-            self.texts.push(format!("{column} IN ({marks})"));
-            self.values.extend(words.map(|word| Value::from(word.to_owned())));
-        }
+    /// Only rows with one of these statuses; with any where there is none.
+    fn any_of(&mut self, statuses: impl Iterator<Item = &'static str>) {
+        self.statuses.extend(statuses);
     }
 
     /// One page of a view, newest first. Asks for one row more than wanted, to know whether there is a next page.
@@ -134,11 +132,28 @@ impl Conditions {
             self.add(&format!("{key} < ?"), clamp(before));
         }
         let limit = limit.clamp(1, QUERY_ROWS_MAX);
+        let columns = T::COLUMNS;
         let wanted = if self.texts.is_empty() { "true".to_owned() } else { self.texts.join(" AND ") };
-        let sql = format!("SELECT * FROM {table} WHERE {wanted} ORDER BY {key} DESC LIMIT {}", limit + 1);
+        let order = format!("ORDER BY {key} DESC LIMIT {}", limit + 1);
+        let mut values = Vec::new();
+        let sql = if self.statuses.is_empty() {
+            values = self.values;
+            format!("SELECT {columns} FROM {table} WHERE {wanted} {order}")
+        } else {
+            // the newest of each status by its index, then the newest of those: asked for all at once, rare ones among many
+            // others are looked for row by row
+            let one = format!(
+                "SELECT * FROM (SELECT {columns} FROM {table} WHERE status = ? AND {wanted} {order})"
+            );
+            for status in &self.statuses {
+                values.push(Value::from((*status).to_owned()));
+                values.extend(self.values.iter().cloned());
+            }
+            format!("{} {order}", vec![one; self.statuses.len()].join(" UNION ALL "))
+        };
         let mut items = connection
             .prepare_cached(&sql)?
-            .query_map(params_from_iter(self.values), T::read)?
+            .query_map(params_from_iter(values), T::read)?
             .collect::<rusqlite::Result<Vec<T>>>()?;
         let more = items.len() > limit;
         items.truncate(limit);
@@ -150,6 +165,8 @@ impl Conditions {
 /// A view that is shown in pages.
 trait Paged: Sized {
     const TABLE: &str;
+    /// What `read` reads.
+    const COLUMNS: &str;
     /// The column that orders rows by age.
     const KEY: &str;
     fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
@@ -158,6 +175,7 @@ trait Paged: Sized {
 
 impl Paged for RunRow {
     const TABLE: &str = "runs";
+    const COLUMNS: &str = Self::COLUMNS;
     const KEY: &str = "submitted";
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -171,6 +189,7 @@ impl Paged for RunRow {
 
 impl Paged for ApprovalRow {
     const TABLE: &str = "approvals";
+    const COLUMNS: &str = Self::COLUMNS;
     const KEY: &str = "asked";
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -186,7 +205,7 @@ impl SqliteJournal {
     /// Runs, newest first, at most `limit` and 1,000.
     pub fn runs(&self, filter: &RunFilter, limit: usize) -> Result<Page<RunRow>, JournalError> {
         let mut conditions = Conditions::default();
-        conditions.any_of("status", filter.status.iter().map(|status| status.as_str()));
+        conditions.any_of(filter.status.iter().map(|status| status.as_str()));
         if let Some(name) = &filter.name {
             conditions.add("name = ?", name.clone());
         }
@@ -209,7 +228,7 @@ impl SqliteJournal {
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
         self.readers.with(|connection| {
             connection
-                .prepare_cached("SELECT * FROM runs WHERE run = ?1")?
+                .prepare_cached(&format!("SELECT {} FROM runs WHERE run = ?1", RunRow::COLUMNS))?
                 .query_row([run.to_string()], RunRow::from_row)
                 .optional()
         })
@@ -242,7 +261,7 @@ impl SqliteJournal {
         limit: usize,
     ) -> Result<Page<ApprovalRow>, JournalError> {
         let mut conditions = Conditions::default();
-        conditions.any_of("status", filter.status.iter().map(|status| status.as_str()));
+        conditions.any_of(filter.status.iter().map(|status| status.as_str()));
         if let Some(run) = filter.run {
             conditions.add("run = ?", run.to_string());
         }
@@ -253,7 +272,10 @@ impl SqliteJournal {
     pub fn approval(&self, approval: ApprovalId) -> Result<Option<ApprovalRow>, JournalError> {
         self.readers.with(|connection| {
             connection
-                .prepare_cached("SELECT * FROM approvals WHERE approval = ?1")?
+                .prepare_cached(&format!(
+                    "SELECT {} FROM approvals WHERE approval = ?1",
+                    ApprovalRow::COLUMNS
+                ))?
                 .query_row([approval.to_string()], ApprovalRow::from_row)
                 .optional()
         })
@@ -289,9 +311,10 @@ impl SqliteJournal {
     pub fn approvals_due(&self, until: Timestamp) -> Result<Vec<ApprovalRow>, JournalError> {
         self.readers.with(|connection| {
             connection
-                .prepare_cached(
-                    "SELECT * FROM approvals WHERE status = 'waiting' AND expires <= ?1 ORDER BY expires LIMIT ?2",
-                )?
+                .prepare_cached(&format!(
+                    "SELECT {} FROM approvals WHERE status = 'waiting' AND expires <= ?1 ORDER BY expires LIMIT ?2",
+                    ApprovalRow::COLUMNS
+                ))?
                 .query_map(params![until.as_millisecond(), clamp(QUERY_ROWS_MAX as u64)], ApprovalRow::from_row)?
                 .collect()
         })

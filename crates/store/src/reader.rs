@@ -42,6 +42,25 @@ impl Drop for Loan<'_> {
     }
 }
 
+/// A transaction that reads. Its two statements are prepared once for a connection: reading them anew costs as much as a short
+/// query does.
+struct Snapshot<'c>(&'c Connection);
+
+impl<'c> Snapshot<'c> {
+    fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // a connection that cannot end it is of no use to the next one, who is told so by `BEGIN`
+        let ended = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
+        drop(ended);
+    }
+}
+
 impl Readers {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, state: Mutex::default(), returned: Condvar::new() }
@@ -85,8 +104,8 @@ impl Readers {
         let failed = |error: rusqlite::Error| from_sqlite(&self.path, "cannot read", &error);
         match &mut loan.connection {
             Some(connection) => {
-                let snapshot = connection.transaction().map_err(failed)?;
-                read(&snapshot).map_err(failed)
+                let snapshot = Snapshot::begin(connection).map_err(failed)?;
+                read(snapshot.0).map_err(failed)
             }
             None => Err(JournalError::stopped()),
         }

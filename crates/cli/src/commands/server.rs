@@ -110,6 +110,9 @@ fn serving(projects: &[Project], args: &ServingArgs) -> Result<Serving, Report> 
 }
 
 async fn listen(world: &World, projects: Vec<Project>, serving: Serving) -> Result<Listening, Report> {
+    // a server mostly waits: pages of two megabytes, of which each thread touches a little, are memory for nothing. Where the
+    // kernel refuses, it takes that memory
+    let _refused = rustix::thread::disable_transparent_huge_pages(true);
     let told = world.told.lines();
     let options = Options {
         state: serving.state,

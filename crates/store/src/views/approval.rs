@@ -176,25 +176,31 @@ impl ApprovalRow {
         self.reason = reason.cloned();
     }
 
+    /// What [`ApprovalRow::from_row`] reads, in this order.
+    pub(crate) const COLUMNS: &str = "approval, asked, run, step, title, chain, level, levels, votes, status, requester, \
+         binding, asked_at, expires, ended_at, ended_by, reason";
+
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let mut columns = 0..;
+        let mut next = || columns.next().unwrap_or(usize::MAX);
         Ok(Self {
-            approval: parse(row, "approval")?,
-            asked: row.get::<_, i64>("asked")?.cast_unsigned(),
-            run: parse(row, "run")?,
-            step: StepId::new(row.get::<_, String>("step")?),
-            title: row.get("title")?,
-            chain: row.get("chain")?,
-            level: row.get("level")?,
-            levels: from_json(row, "levels")?,
-            votes: from_json(row, "votes")?,
-            status: parse(row, "status")?,
-            requester: parse(row, "requester")?,
-            binding: parse(row, "binding")?,
-            asked_at: moment(row, "asked_at")?.unwrap_or_default(),
-            expires: moment(row, "expires")?,
-            ended_at: moment(row, "ended_at")?,
-            ended_by: parse_optional(row, "ended_by")?,
-            reason: row.get("reason")?,
+            approval: parse(row, next())?,
+            asked: row.get::<_, i64>(next())?.cast_unsigned(),
+            run: parse(row, next())?,
+            step: StepId::new(row.get::<_, String>(next())?),
+            title: row.get(next())?,
+            chain: row.get(next())?,
+            level: row.get(next())?,
+            levels: from_json(row, next())?,
+            votes: from_json(row, next())?,
+            status: parse(row, next())?,
+            requester: parse(row, next())?,
+            binding: parse(row, next())?,
+            asked_at: moment(row, next())?.unwrap_or_default(),
+            expires: moment(row, next())?,
+            ended_at: moment(row, next())?,
+            ended_by: parse_optional(row, next())?,
+            reason: row.get(next())?,
         })
     }
 
@@ -257,7 +263,10 @@ impl Views {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(place) => {
                 let row = connection
-                    .prepare_cached("SELECT * FROM approvals WHERE approval = ?1")?
+                    .prepare_cached(&format!(
+                        "SELECT {} FROM approvals WHERE approval = ?1",
+                        ApprovalRow::COLUMNS
+                    ))?
                     .query_row([&**fact.stream], ApprovalRow::from_row)
                     .optional()?;
                 let Some(row) = row else { return Ok(()) };

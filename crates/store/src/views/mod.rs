@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 use journal::events::{EnvironmentEvent, QuotaEvent, QuotaUse, TimerEvent};
 use journal::{Event, StreamId};
 use model::{ApprovalId, Principal, RunId, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, RowIndex, params};
 
 pub use approval::{ApprovalRow, ApprovalStatus};
 pub use rebuild::Difference;
@@ -234,37 +235,52 @@ fn fold_quota(connection: &Connection, fact: &Fact<'_>, event: &QuotaEvent) -> r
     }
 }
 
+fn unlike<E: std::error::Error + Send + Sync + 'static>(kind: Type) -> impl FnOnce(E) -> rusqlite::Error {
+    move |error| rusqlite::Error::FromSqlConversionFailure(0, kind, Box::new(error))
+}
+
+fn text<'r>(row: &'r rusqlite::Row<'_>, column: impl RowIndex) -> rusqlite::Result<&'r str> {
+    row.get_ref(column)?.as_str().map_err(unlike(Type::Text))
+}
+
 /// Reads a text column as something that is written as text.
-pub(crate) fn parse<T: std::str::FromStr>(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<T>
+pub(crate) fn parse<T: std::str::FromStr>(
+    row: &rusqlite::Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-    })
+    text(row, column)?.parse().map_err(unlike(Type::Text))
 }
 
 /// The same for a column that may be null.
 pub(crate) fn parse_optional<T: std::str::FromStr>(
     row: &rusqlite::Row<'_>,
-    column: &str,
+    column: impl RowIndex,
 ) -> rusqlite::Result<Option<T>>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    if row.get::<_, Option<String>>(column)?.is_none() { Ok(None) } else { parse(row, column).map(Some) }
+    let text = row.get_ref(column)?.as_str_or_null().map_err(unlike(Type::Text))?;
+    text.map(str::parse).transpose().map_err(unlike(Type::Text))
 }
 
 /// Reads a JSON column.
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
     row: &rusqlite::Row<'_>,
-    column: &str,
+    column: impl RowIndex,
 ) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-    })
+    serde_json::from_str(text(row, column)?).map_err(unlike(Type::Text))
+}
+
+/// The same for a column that may be null.
+pub(crate) fn from_json_optional<T: serde::de::DeserializeOwned>(
+    row: &rusqlite::Row<'_>,
+    column: impl RowIndex,
+) -> rusqlite::Result<Option<T>> {
+    let text = row.get_ref(column)?.as_str_or_null().map_err(unlike(Type::Text))?;
+    text.map(serde_json::from_str).transpose().map_err(unlike(Type::Text))
 }
 
 /// Writes a JSON column.
@@ -273,9 +289,7 @@ pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String
 }
 
 /// Reads a column of milliseconds.
-pub(crate) fn moment(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+pub(crate) fn moment(row: &rusqlite::Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<Timestamp>> {
     let ms: Option<i64> = row.get(column)?;
-    ms.map(Timestamp::from_millisecond).transpose().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Integer, Box::new(error))
-    })
+    ms.map(Timestamp::from_millisecond).transpose().map_err(unlike(Type::Integer))
 }

@@ -11,7 +11,7 @@ use model::{ApprovalId, Digest, Environment, Principal, RunId, StepId, Timestamp
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Fact, Slot, Views, from_json, moment, parse, parse_optional, to_json};
+use super::{Fact, Slot, Views, from_json, from_json_optional, moment, parse, parse_optional, to_json};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -338,27 +338,32 @@ impl RunRow {
         };
     }
 
+    /// What [`RunRow::from_row`] reads, in this order: looking columns up by name costs more than reading them.
+    pub(crate) const COLUMNS: &str = "run, submitted, kind, name, version, digest, environment, requester, parent, engine, \
+         status, waiting_on, submitted_at, started_at, ended_at, last, problem, state";
+
     pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let waiting_on: Option<String> = row.get("waiting_on")?;
+        let mut columns = 0..;
+        let mut next = || columns.next().unwrap_or(usize::MAX);
         Ok(Self {
-            run: parse(row, "run")?,
-            submitted: row.get::<_, i64>("submitted")?.cast_unsigned(),
-            kind: row.get("kind")?,
-            name: row.get("name")?,
-            version: row.get("version")?,
-            digest: parse(row, "digest")?,
-            environment: parse(row, "environment")?,
-            requester: parse(row, "requester")?,
-            parent: parse_optional(row, "parent")?,
-            engine: row.get("engine")?,
-            status: parse(row, "status")?,
-            waiting_on: waiting_on.map(|_| from_json(row, "waiting_on")).transpose()?,
-            submitted_at: moment(row, "submitted_at")?.unwrap_or_default(),
-            started_at: moment(row, "started_at")?,
-            ended_at: moment(row, "ended_at")?,
-            last: row.get::<_, i64>("last")?.cast_unsigned(),
-            problem: row.get("problem")?,
-            state: from_json(row, "state")?,
+            run: parse(row, next())?,
+            submitted: row.get::<_, i64>(next())?.cast_unsigned(),
+            kind: row.get(next())?,
+            name: row.get(next())?,
+            version: row.get(next())?,
+            digest: parse(row, next())?,
+            environment: parse(row, next())?,
+            requester: parse(row, next())?,
+            parent: parse_optional(row, next())?,
+            engine: row.get(next())?,
+            status: parse(row, next())?,
+            waiting_on: from_json_optional(row, next())?,
+            submitted_at: moment(row, next())?.unwrap_or_default(),
+            started_at: moment(row, next())?,
+            ended_at: moment(row, next())?,
+            last: row.get::<_, i64>(next())?.cast_unsigned(),
+            problem: row.get(next())?,
+            state: from_json(row, next())?,
         })
     }
 
@@ -425,7 +430,7 @@ impl Views {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(place) => {
                 let row = connection
-                    .prepare_cached("SELECT * FROM runs WHERE run = ?1")?
+                    .prepare_cached(&format!("SELECT {} FROM runs WHERE run = ?1", RunRow::COLUMNS))?
                     .query_row([&**fact.stream], RunRow::from_row)
                     .optional()?;
                 let Some(row) = row else { return Ok(()) };

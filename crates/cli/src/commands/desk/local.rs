@@ -143,7 +143,8 @@ impl Local {
     pub(super) fn status(&self) -> Result<Option<api::Status>, Report> {
         let Some(journal) = self.journal_if_any()? else { return Ok(None) };
         let names = (self.project(), self.here.place.environment.as_str());
-        reads::status(journal, &self.access()?, names).map(Some).map_err(|problem| refused(&problem))
+        let drift = engine::drift::standing(&**journal)?;
+        reads::status(journal, &self.access()?, &drift, names).map(Some).map_err(|problem| refused(&problem))
     }
 
     pub(super) fn policy(&self) -> Result<api::Policy, Report> {
