@@ -88,6 +88,7 @@ impl Judge {
                 name: name.to_owned(),
                 version: submitted.program.version.clone(),
                 digest: submitted.program.digest,
+                origin: submitted.program.origin,
             },
             run: run.run,
             submitted: run.submitted_at,

@@ -59,6 +59,7 @@ macro_rules! words {
 
 words! {
     Permission, "what somebody may do in an environment": "read", "operate", "approve", "administer";
+    Origin, "where a definition came from": "project", "caller";
     OnDrift, "what is done about drift": "report", "propose", "repair";
     DriftClass, "in which way a resource is not as it was applied": "changed", "missing", "conflict", "unreadable";
 }

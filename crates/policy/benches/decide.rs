@@ -71,6 +71,7 @@ fn decisions(criterion: &mut Criterion) {
             name: "release".to_owned(),
             version: "1.0.0".to_owned(),
             digest: Digest::of(b"x"),
+            origin: model::Origin::Project,
         },
         run: RunId::from_parts(1, 1),
         submitted: "2026-11-20T12:00:00Z".parse().unwrap(),

@@ -8,7 +8,7 @@ use crate::decision::{Cause, Decision, Foretold};
 use crate::file::WhenWord;
 use crate::grant::{self, Granted};
 use crate::limits;
-use crate::matching::Seen;
+use crate::matching::{Seen, SubjectWord};
 use crate::quota::{self, NothingUsed, Quota, QuotaState, QuotaUnavailable, QuotaView, Reservation};
 use crate::request::Request;
 use crate::set::PolicySet;
@@ -120,7 +120,7 @@ impl PolicySet {
         let document = if documented { request.document(&states, now) } else { Value::Null };
         self.ask_rego(&document, &mut tally);
         self.ask_require(&seen, &mut tally);
-        self.ask_default(&mut tally);
+        self.ask_default(&seen, &mut tally);
         Told { tally, states, granted, document }
     }
 
@@ -129,7 +129,7 @@ impl PolicySet {
             let message = rule.reason.clone().unwrap_or_else(|| format!("{} is denied by a rule", seen.kind));
             tally.deny(Cause::Rule, &rule.rule, message);
         }
-        for rule in self.allow.iter().filter(|rule| rule.matching.matches(seen)) {
+        for rule in self.allow.iter().filter(|rule| rule.matching.gives(seen)) {
             tally.note(
                 &rule.rule,
                 "allow",
@@ -237,7 +237,12 @@ impl PolicySet {
         }
     }
 
-    fn ask_default(&self, tally: &mut Tally) {
+    fn ask_default(&self, seen: &Seen<'_>, tally: &mut Tally) {
+        // that somebody may start what the project has does not say that they may bring anything else
+        if seen.subject == SubjectWord::Run && !seen.origin.is_project() && !tally.permitted {
+            let why = "the definition came with the request, and no rule allows such (`allow` with `origin: caller`)";
+            tally.deny(Cause::Default, "origin", why.to_owned());
+        }
         let permitted = tally.permitted || !tally.chains.is_empty();
         if self.deny_by_default && !permitted && tally.denied.is_empty() {
             tally.deny(Cause::Default, "default", "no rule allows it, and the default is deny".to_owned());

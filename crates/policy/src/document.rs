@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{
-    Action, Capability, Digest, EffectClass, Principal, Reversibility, Role, StepId, Timestamp,
+    Action, Capability, Digest, EffectClass, Origin, Principal, Reversibility, Role, StepId, Timestamp,
     time::SignedDuration,
 };
 use schemars::JsonSchema;
@@ -67,6 +67,10 @@ struct WorkflowDocument {
     version: String,
     /// Digest of its text.
     digest: String,
+    /// `caller` where whoever asked for the run sent the text along; absent where it is the project's.
+    #[serde(default)]
+    #[schemars(with = "Option<Origin>")]
+    origin: Origin,
 }
 
 /// The run.
@@ -234,6 +238,7 @@ impl InputDocument {
                 name: self.workflow.name.clone(),
                 version: self.workflow.version.clone(),
                 digest: read::<Digest>(&self.workflow.digest)?,
+                origin: self.workflow.origin,
             },
             run: read(&self.run.id)?,
             submitted: read(&self.run.submitted)?,

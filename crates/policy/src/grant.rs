@@ -337,7 +337,7 @@ pub(crate) fn judge(grants: &[Grant], seen: &Seen<'_>, action: &Action) -> Grant
             Some(name) => !grant.wasm.is_any() && grant.wasm.matches(name),
             None => grant.wasm.is_any(),
         })
-        .filter(|grant| grant.matching.matches(seen))
+        .filter(|grant| grant.matching.gives(seen))
         .collect();
     for grant in &applying {
         for text in &grant.capabilities {

@@ -28,6 +28,7 @@
 //!         name: "release".into(),
 //!         version: "1.0.0".into(),
 //!         digest: model::Digest::of(b"..."),
+//!         origin: model::Origin::Project,
 //!     },
 //!     run: model::RunId::from_parts(1, 1),
 //!     submitted: "2026-11-22T03:00:00Z".parse()?,

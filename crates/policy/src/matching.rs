@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{Environment, Principal, Role};
+use model::{Environment, Origin, Principal, Role};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
@@ -186,6 +186,9 @@ pub(crate) struct Match {
     pub(crate) tenant: Patterns,
     /// The workflow, `namespace/name`.
     pub(crate) workflow: Patterns,
+    /// Whose text the workflow is: `project`, or `caller` where whoever asked for the run sent it along. Left out: anybody's where
+    /// a rule forbids or asks for something, the project's where it allows or grants something.
+    pub(crate) origin: Option<Origin>,
     /// Any of these effect classes.
     pub(crate) effect: Vec<EffectWord>,
     /// Any of these.
@@ -203,6 +206,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) roles: &'a [Role],
     pub(crate) tenant: Option<&'a str>,
     pub(crate) workflow: &'a str,
+    pub(crate) origin: Origin,
     pub(crate) effect: Option<model::EffectClass>,
     pub(crate) reversibility: Option<model::Reversibility>,
 }
@@ -230,9 +234,15 @@ impl Match {
             && (self.role.is_any() || seen.roles.iter().any(|r| self.role.matches_ignoring_case(r.as_str())))
             && (self.tenant.is_any() || seen.tenant.is_some_and(|tenant| self.tenant.matches(tenant)))
             && self.workflow.matches(seen.workflow)
+            && self.origin.is_none_or(|origin| origin == seen.origin)
             && (self.effect.is_empty() || effect.is_some_and(|effect| self.effect.contains(&effect)))
             && (self.reversibility.is_empty()
                 || reversibility.is_some_and(|given| self.reversibility.contains(&given)))
+    }
+
+    /// Whether a rule that gives something gives it to this: to a text that is not the project's only where it says so.
+    pub(crate) fn gives(&self, seen: &Seen<'_>) -> bool {
+        (self.origin.is_some() || seen.origin.is_project()) && self.matches(seen)
     }
 
     /// How specific the scope is, for quotas of one group: tenant and action, tenant, action, neither.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Action, Digest, Environment, Principal, Role, RunId, StepId, Timestamp, time::rfc3339};
+use model::{Action, Digest, Environment, Origin, Principal, Role, RunId, StepId, Timestamp, time::rfc3339};
 use serde_json::{Map, Value, json};
 
 use crate::matching::{Seen, SubjectWord};
@@ -52,6 +52,8 @@ pub struct WorkflowFacts {
     pub version: String,
     /// Digest of its text.
     pub digest: Digest,
+    /// Whose text it is.
+    pub origin: Origin,
 }
 
 impl WorkflowFacts {
@@ -133,6 +135,7 @@ impl<'a> Request<'a> {
             roles: &self.facts.roles,
             tenant: self.facts.tenant.as_deref(),
             workflow,
+            origin: self.facts.workflow.origin,
             effect: action.map(|action| action.effect),
             reversibility: action.map(|action| action.reversibility),
         }
@@ -153,15 +156,17 @@ impl<'a> Request<'a> {
             put("tenant", tenant.as_str().into());
         }
         let workflow = &facts.workflow;
-        put(
-            "workflow",
-            json!({
-                "namespace": workflow.namespace,
-                "name": workflow.name,
-                "version": workflow.version,
-                "digest": workflow.digest.to_string(),
-            }),
-        );
+        let mut which = json!({
+            "namespace": workflow.namespace,
+            "name": workflow.name,
+            "version": workflow.version,
+            "digest": workflow.digest.to_string(),
+        });
+        // what goes without saying is left out, so that decisions of before repeat bit for bit
+        if !workflow.origin.is_project() {
+            which["origin"] = workflow.origin.as_str().into();
+        }
+        put("workflow", which);
         let mut run = Map::new();
         run.insert("id".to_owned(), facts.run.to_string().into());
         run.insert("submitted".to_owned(), rfc3339(facts.submitted).into());

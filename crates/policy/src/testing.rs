@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{Diagnostic, Digest, Location, Principal, Role, RunId, Severity, StepId, Timestamp, Verdict};
+use model::{
+    Diagnostic, Digest, Location, Origin, Principal, Role, RunId, Severity, StepId, Timestamp, Verdict,
+};
 use regorus::Value as RegoValue;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -233,6 +235,9 @@ struct CaseRequest {
     /// `namespace/name`; left out: `test/test`.
     #[serde(default)]
     workflow: Option<String>,
+    /// `caller` for a text that whoever asks sends along; left out: the project's.
+    #[serde(default)]
+    origin: Origin,
     /// Input of the run; only seen where the run as a whole is judged.
     #[serde(default)]
     input: Value,
@@ -352,6 +357,7 @@ fn decide(set: &PolicySet, case: &Case) -> Result<Decision, String> {
             name: name.to_owned(),
             version: "1.0.0".to_owned(),
             digest: Digest::of(workflow.as_bytes()),
+            origin: request.origin,
         },
         run: RunId::from_parts(0, 0),
         submitted: now,

@@ -113,6 +113,7 @@ fn facts(access: &Access, first: &Record) -> Option<Facts> {
             name: name.to_owned(),
             version: submitted.program.version.clone(),
             digest: submitted.program.digest,
+            origin: submitted.program.origin,
         },
         run: submitted.run,
         submitted: first.at,

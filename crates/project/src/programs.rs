@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{Definition, Programs};
 use journal::events::{ProgramRecord, Submitted};
-use model::{Diagnostic, Digest, Program, Severity, Timestamp};
+use model::{Diagnostic, Digest, Origin, Program, Severity, Timestamp};
 use sandbox::Catalog;
 use workflow::catalog::{Function, Resolver};
 use workflow::{Execution, RunFacts, Workflow};
@@ -70,6 +70,7 @@ impl WorkflowPrograms {
                 version: header.version.clone(),
                 digest,
                 source: Some(shown.to_owned()),
+                origin: Origin::Project,
             },
             text: text.into(),
             actions,

@@ -9,7 +9,7 @@ use engine::ports::{Definition, Entropy, NobodyNotified, Presence, Programs, Sec
 use engine::{Engine, Parts, Performers, Submission};
 use journal::Journal;
 use journal::events::{ProgramRecord, Submitted};
-use model::{Digest, Environment, Principal, Program, Role, RunId, Timestamp};
+use model::{Digest, Environment, Origin, Principal, Program, Role, RunId, Timestamp};
 use policy::{PolicySet, Source};
 use serde_json::Value;
 
@@ -113,6 +113,7 @@ fn definition(script: &Script) -> Result<Definition, serde_json::Error> {
         version: "1.0.0".to_owned(),
         digest: Digest::of(text.as_bytes()),
         source: None,
+        origin: Origin::Project,
     };
     Ok(Definition { program, text: text.into(), actions: BTreeMap::new() })
 }

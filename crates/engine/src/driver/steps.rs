@@ -52,6 +52,11 @@ impl Driver {
                     "environment": self.state.submitted.environment,
                 });
                 let mut title = format!("Run {}", self.state.submitted.program.name);
+                let origin = self.state.submitted.program.origin;
+                if !origin.is_project() {
+                    asked["origin"] = origin.as_str().into();
+                    title.push_str(", whose definition came with the request");
+                }
                 if let Some(proposal) = self.state.program.proposal() {
                     asked["proposal"] = proposal.shown;
                     title = proposal.title;

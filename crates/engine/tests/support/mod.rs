@@ -15,8 +15,8 @@ use journal::events::{ProgramRecord, QuotaEvent, RunEvent, Submitted};
 use journal::{Event, Journal, JournalError, MemoryJournal};
 use model::program::{Diverged, Due, Outcome, StepRef, TimerPurpose};
 use model::{
-    Action, ApprovalOutcome, ApprovalRequest, CloudEvent, Digest, EffectClass, Happening, Principal, Problem,
-    Program, Reversibility, Role, RunId, Step, StepId, Timestamp,
+    Action, ApprovalOutcome, ApprovalRequest, CloudEvent, Digest, EffectClass, Happening, Origin, Principal,
+    Problem, Program, Reversibility, Role, RunId, Step, StepId, Timestamp,
 };
 use policy::{PolicySet, Source};
 use serde_json::{Value, json};
@@ -288,6 +288,7 @@ impl Programs for Scripts {
                 version: "1.0.0".to_owned(),
                 digest: Digest::of(name.as_bytes()),
                 source: None,
+                origin: Origin::Project,
             },
             text: (*name).into(),
             actions: BTreeMap::new(),

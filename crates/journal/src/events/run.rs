@@ -1,6 +1,6 @@
 //! Events about a run as a whole.
 
-use model::{Digest, Environment, Judgement, Principal, Problem, RunId, StepId, Timestamp, Verdict};
+use model::{Digest, Environment, Judgement, Origin, Principal, Problem, RunId, StepId, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,6 +72,9 @@ pub struct ProgramRecord {
     /// Where it came from, as the person named it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub source: Option<String>,
+    /// Whose it is; the project's when absent.
+    #[serde(skip_serializing_if = "Origin::is_project", default)]
+    pub origin: Origin,
 }
 
 /// The step of another run that started this one.

@@ -8,6 +8,7 @@ mod approvals;
 mod decisions;
 mod documents;
 mod examples_in_docs;
+mod origin;
 mod plans;
 mod rego;
 mod replay;

@@ -32,6 +32,7 @@ pub(crate) fn facts() -> Facts {
             name: "release".to_owned(),
             version: "1.0.0".to_owned(),
             digest: Digest::of(b"release"),
+            origin: model::Origin::Project,
         },
         run: RunId::from_parts(1_700_000_000_000, 7),
         submitted: at("2026-11-21T10:00:00Z"),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use journal::events::ProgramRecord;
-use model::{Action, Capability, Digest, EffectClass, Problem, Reversibility, Timestamp};
+use model::{Action, Capability, Digest, EffectClass, Origin, Problem, Reversibility, Timestamp};
 use plan::Instance;
 use policy::{Facts, PolicySet, Request};
 use provider::{Attributes, TypeDescription};
@@ -35,6 +35,7 @@ impl Guards {
             version: String::new(),
             digest: Digest::ZERO,
             source: None,
+            origin: Origin::Project,
         };
         Self { policy, facts: outlook::facts(&program, &place.environment, access, actor, now) }
     }

@@ -47,6 +47,7 @@ pub(super) fn facts(
             name: name.to_owned(),
             version: program.version.clone(),
             digest: program.digest,
+            origin: program.origin,
         },
         run: RunId::from_parts(0, 0),
         submitted: now,

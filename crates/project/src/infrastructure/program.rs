@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::ports::{Definition, Programs};
 use journal::events::{self, ProgramRecord, Submitted};
 use journal::{Journal, JournalError};
-use model::{Digest, Program, Timestamp};
+use model::{Digest, Origin, Program, Timestamp};
 use plan::{Apply, Plan, apply::Options};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,7 @@ pub(super) fn record(plan: &Plan, digest: Digest) -> ProgramRecord {
         version: plan.id.to_string(),
         digest,
         source: None,
+        origin: Origin::Project,
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use engine::ports::Definition;
 use journal::events::ProgramRecord;
-use model::{Action, Digest, EffectClass, Reversibility};
+use model::{Action, Digest, EffectClass, Origin, Reversibility};
 use plan::Host;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -124,6 +124,7 @@ impl Order {
                 version: VERSION.to_owned(),
                 digest: Digest::of(text.as_bytes()),
                 source: None,
+                origin: Origin::Project,
             },
             text: text.into(),
             actions: BTreeMap::new(),

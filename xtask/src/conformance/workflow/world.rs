@@ -15,7 +15,7 @@ use engine::state::Status;
 use engine::{Engine, Parts, Performers, Submission};
 use journal::events::{ProgramRecord, StepEvent, Submitted, TimerEvent};
 use journal::{Event, Journal, JournalError, MemoryJournal};
-use model::{Digest, Environment, Outcome, Principal, Program, Role, RunId, Severity, Timestamp};
+use model::{Digest, Environment, Origin, Outcome, Principal, Program, Role, RunId, Severity, Timestamp};
 use policy::{PolicySet, Source};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -119,6 +119,7 @@ fn read(text: &str) -> Result<Definition, String> {
         version: header.version.clone(),
         digest: Digest::of(text.as_bytes()),
         source: None,
+        origin: Origin::Project,
     };
     Ok(Definition { program, text: text.into(), actions: BTreeMap::new() })
 }
