@@ -142,3 +142,53 @@ pub struct Verification {
     /// What is wrong, with the first bad record.
     pub problem: Option<String>,
 }
+
+/// Keys that sign checkpoints, or did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Keys {
+    /// The keys. Only public halves: a private one never leaves the machine.
+    pub keys: Vec<Key>,
+}
+
+/// A key that signs checkpoints, or did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// The public half, as a verifier of signed notes (C2SP).
+    pub verifier: String,
+    /// Whether it is the one that signs.
+    pub signs: bool,
+}
+
+/// A key that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotated {
+    /// The new key's public half. The one before is retired; what it signed still verifies.
+    pub verifier: String,
+}
+
+/// What came out when the journal was folded again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Replay {
+    /// Position of the journal's last record when it began.
+    pub records: u64,
+    /// Whether the records fold to the views that are kept.
+    pub same: bool,
+    /// Rows that are not what they should be; at most 100.
+    pub differences: Vec<Difference>,
+}
+
+/// A row of a view that is not what the journal folds to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// The view.
+    pub view: String,
+    /// The row as it stands, if it does.
+    pub found: Option<String>,
+    /// The row as it should be, if it should.
+    pub wanted: Option<String>,
+}

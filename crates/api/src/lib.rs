@@ -26,6 +26,7 @@ mod policy;
 mod problem;
 mod projects;
 mod runs;
+mod schedules;
 mod workflows;
 
 pub use approvals::*;
@@ -35,6 +36,7 @@ pub use policy::*;
 pub use problem::{Finding, MEDIA_TYPE, Problem};
 pub use projects::*;
 pub use runs::*;
+pub use schedules::*;
 pub use workflows::*;
 
 use serde::{Deserialize, Serialize};

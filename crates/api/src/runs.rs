@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::Finding;
+
 /// One execution of a program, as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -61,12 +63,19 @@ pub struct RunDetail {
     pub run: Run,
     /// Its input. Secrets are references in it.
     pub input: Value,
+    /// Where its definition came from: `project`, or `caller` where whoever asked for the run sent it along.
+    #[serde(default = "project")]
+    pub origin: String,
     /// Its output, once it has completed.
     pub output: Option<Value>,
     /// Why it stands where it stands, for people: one sentence each, the most important first.
     pub why: Vec<String>,
     /// Where to go from here.
     pub links: RunLinks,
+}
+
+fn project() -> String {
+    "project".to_owned()
 }
 
 /// Where to go from a run. Paths on the same server.
@@ -167,13 +176,29 @@ pub struct EventQuery {
     pub limit: Option<u32>,
 }
 
+/// A workflow's document that is sent along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Definition {
+    /// What to call it in findings and in the journal.
+    #[schema(max_length = 1024)]
+    pub file: String,
+    /// Its text, YAML or JSON; 1 MiB at most.
+    pub text: String,
+}
+
 /// What is to be run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitRun {
-    /// `namespace/name` of a workflow of the project.
-    pub workflow: String,
-    /// Its version; the newest when left out.
+    /// `namespace/name` of a workflow of the project; left out where a definition is sent along.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub workflow: Option<String>,
+    /// What to run instead of a workflow of the project. Policy has to allow it (`origin: caller`), unless the project has the very
+    /// same text, and it cannot use secrets.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub definition: Option<Definition>,
+    /// Version of the workflow; the newest when left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<String>,
     /// Its input; an empty object when left out.
@@ -192,6 +217,9 @@ pub struct SubmittedRun {
     pub run: Option<String>,
     /// Where to go from here.
     pub links: Option<RunLinks>,
+    /// Warnings about a definition that was sent along.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub findings: Vec<Finding>,
 }
 
 /// Why somebody does something.

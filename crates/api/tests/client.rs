@@ -144,7 +144,7 @@ async fn what_may_be_sent_twice_is_sent_again_and_nothing_else_is() {
 
     let submitted = answer("202 Accepted", "application/json", r#"{"run": "run_1", "links": null}"#);
     let script = Script::plain(vec![Vec::new(), submitted]).await;
-    let wanted = SubmitRun { workflow: "a/b".to_owned(), version: None, input: None, check_only: false };
+    let wanted = SubmitRun { workflow: Some("a/b".to_owned()), ..SubmitRun::default() };
     let at = script.client().environment("shop", "dev");
     assert_eq!(at.submit(&wanted, "key-1").await.unwrap().run.as_deref(), Some("run_1"));
     assert!(script.heard().iter().all(|request| request.contains("idempotency-key: key-1")));

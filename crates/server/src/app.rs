@@ -7,6 +7,7 @@ use project::Machine;
 use tokio::sync::{Semaphore, watch};
 
 use crate::bench::{Bench, Benches};
+use crate::config::Settings;
 use crate::guard::Rates;
 use crate::identity::Identity;
 use crate::limits;
@@ -29,6 +30,10 @@ pub struct App {
     pub(crate) rates: Rates,
     pub(crate) at_a_time: Semaphore,
     pub(crate) signing_in: Semaphore,
+    /// Turns to fold a journal again.
+    pub(crate) replays: Arc<Semaphore>,
+    /// Whether schedules are kept.
+    pub(crate) schedules: bool,
     pub(crate) log: Log,
     /// Whether the server stops: streams end then.
     pub(crate) stopping: watch::Sender<bool>,
@@ -40,7 +45,7 @@ impl App {
         (benches, identity): (Benches, Identity),
         (machine, log): (Machine, Log),
         secure: bool,
-        per_second: u32,
+        settings: &Settings,
     ) -> Self {
         Self {
             benches,
@@ -48,9 +53,11 @@ impl App {
             machine,
             secure,
             metrics: Metrics::default(),
-            rates: Rates::new(per_second),
+            rates: Rates::new(settings.requests_per_second),
             at_a_time: Semaphore::new(limits::REQUESTS_MAX),
             signing_in: Semaphore::new(limits::SIGNING_IN_MAX),
+            replays: Arc::new(Semaphore::new(limits::REPLAYS_MAX)),
+            schedules: settings.schedules,
             log,
             stopping: watch::Sender::new(false),
         }

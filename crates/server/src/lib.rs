@@ -41,6 +41,7 @@ mod schedules;
 mod serve;
 mod sockets;
 pub mod stream;
+pub mod timetable;
 mod tls;
 pub mod view;
 pub mod words;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use engine::approvals::{self, Loaded, Persons};
 use engine::drift::Standing;
 use journal::events::{ApprovalEvent, RunEvent, Submitted};
-use journal::{Event, Journal, JournalError, Record};
-use model::{Digest, Principal, RunId, Timestamp};
+use journal::{Event, Journal, JournalError, Record, Verifier};
+use model::{Digest, Origin, Principal, RunId, Timestamp};
 use policy::{Approver, Choice, PolicySet};
-use project::{Access, Project};
+use project::{Access, Keys, Place, Project, ProjectError};
 use serde_json::Value;
 use store::{
     ApprovalFilter, ApprovalRow, ApprovalStatus, RunFilter, RunRow, RunStatus, SqliteJournal, WaitingOn,
@@ -65,6 +65,7 @@ pub fn run(journal: &SqliteJournal, base: &str, row: &RunRow) -> Answer<api::Run
     let output = if row.status == RunStatus::Completed { output(journal, row)? } else { None };
     Ok(api::RunDetail {
         run: view::run(row),
+        origin: submitted.as_ref().map_or(Origin::Project, |submitted| submitted.program.origin).to_string(),
         input: submitted.map_or(Value::Null, |submitted| submitted.input),
         output,
         why: why(journal, row)?,
@@ -164,6 +165,38 @@ pub fn consistency(journal: &SqliteJournal, old: u64) -> Result<api::Consistency
     let (newest, path) = journal.prove_consistency(old)?;
     let path = path.iter().map(Digest::hexadecimal).collect();
     Ok(api::Consistency { old, checkpoint: view::checkpoint(&newest), path })
+}
+
+/// The keys of an environment that sign checkpoints, or did; the one in use last.
+///
+/// # Errors
+/// A key's file cannot be read.
+pub fn keys(place: &Place) -> Result<api::Keys, ProjectError> {
+    let keys = Keys::new(place.state.keys());
+    let current = if keys.exist() { Some(keys.signer()?) } else { None };
+    let signs = |verifier: &Verifier| current.as_ref().is_some_and(|signer| signer.verifier() == verifier);
+    let known = keys.verifiers()?;
+    let known =
+        known.iter().map(|verifier| api::Key { verifier: verifier.to_string(), signs: signs(verifier) });
+    let mut keys: Vec<_> = known.collect();
+    keys.sort_by_key(|key| key.signs);
+    Ok(api::Keys { keys })
+}
+
+/// Whether the records fold to the views that are kept. Reads the whole journal.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn replay(journal: &SqliteJournal) -> Result<api::Replay, JournalError> {
+    let records = journal.head()?.position;
+    let found = journal.compare_views()?;
+    let differences = found.into_iter().map(|difference| api::Difference {
+        view: difference.view.to_owned(),
+        found: difference.found,
+        wanted: difference.wanted,
+    });
+    let differences: Vec<_> = differences.collect();
+    Ok(api::Replay { records, same: differences.is_empty(), differences })
 }
 
 /// A policy's rules, and the files of the project that it is made of.

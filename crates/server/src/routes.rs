@@ -87,6 +87,7 @@ fn closed_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(workflows::list))
         .routes(routes!(workflows::validate))
         .routes(routes!(workflows::show))
+        .routes(routes!(workflows::schedules))
         .routes(routes!(runs::list, runs::submit))
         .routes(routes!(runs::show))
         .routes(routes!(runs::steps))
@@ -114,6 +115,8 @@ fn closed_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(journal::consistency))
         .routes(routes!(journal::verification))
         .routes(routes!(journal::export))
+        .routes(routes!(journal::keys, journal::rotate))
+        .routes(routes!(journal::replay))
         .routes(routes!(stream::journal))
 }
 

@@ -84,7 +84,7 @@ impl Server {
         let encryption = settings.tls.as_ref().map(|tls| encryption(tls, &state)).transpose()?;
         let secure = encryption.is_some() || settings.behind_proxy;
         let benches = bench::open(&projects, &machine)?;
-        let app = App::new((benches, identity), (machine, log), secure, settings.requests_per_second);
+        let app = App::new((benches, identity), (machine, log), secure, &settings);
         Ok(Self { app: Arc::new(app), encryption, settings, address })
     }
 

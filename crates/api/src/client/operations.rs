@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use super::{Client, ClientError, Events, Export};
 use crate::{
     Approval, ApprovalDetail, ApprovalQuery, Checkpoint, Checkpointed, Consistency, ConsistencyQuery,
-    Decided, Decision, Me, Page, Policy, Projects, Proof, Reason, Record, RecordQuery, Records, ResolveRun,
-    RetryRun, Run, RunDetail, RunQuery, SignalRun, Status, Steered, SubmitRun, SubmittedRun,
-    ValidateWorkflow, Validation, Workflows,
+    Decided, Decision, Keys, Me, Page, Policy, Projects, Proof, Reason, Record, RecordQuery, Records, Replay,
+    ResolveRun, RetryRun, Rotated, Run, RunDetail, RunQuery, Schedules, SignalRun, Status, Steered,
+    SubmitRun, SubmittedRun, ValidateWorkflow, Validation, Workflows,
 };
 
 impl Client {
@@ -95,6 +95,11 @@ impl At {
         let mut request = self.request(Method::POST, &["workflows", "validate"]).with_json(wanted)?;
         request.repeatable = true;
         self.client.ask(&request).await
+    }
+
+    /// Workflows that start by themselves.
+    pub async fn schedules(&self) -> Result<Schedules, ClientError> {
+        self.get(&["schedules"]).await
     }
 
     /// Submits a run. The same key answers the same run, so it may be sent again.
@@ -206,6 +211,21 @@ impl At {
     /// Signs the journal's head. Signing twice is no harm: there is nothing new the second time.
     pub async fn checkpoint(&self) -> Result<Checkpointed, ClientError> {
         self.client.ask(&self.request(Method::POST, &["journal", "checkpoints"])).await
+    }
+
+    /// The keys that sign checkpoints, or did.
+    pub async fn keys(&self) -> Result<Keys, ClientError> {
+        self.get(&["journal", "keys"]).await
+    }
+
+    /// Has a new key sign from now on. Asked once: twice would make two.
+    pub async fn rotate_keys(&self) -> Result<Rotated, ClientError> {
+        self.client.ask(&self.request(Method::POST, &["journal", "keys"])).await
+    }
+
+    /// Folds the journal again and compares with the views.
+    pub async fn replay(&self) -> Result<Replay, ClientError> {
+        self.get(&["journal", "replay"]).await
     }
 
     /// That the newest checkpoint continues an older one.

@@ -74,6 +74,12 @@ pub struct ProveArgs {
     /// Size of an earlier checkpoint that the journal must continue
     #[arg(long, value_name = "SIZE", conflicts_with = "position")]
     pub from: Option<u64>,
+    /// File with that earlier checkpoint as it was kept; without it, what the journal remembers of it is taken
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub checkpoint: Option<PathBuf>,
+    /// File with a public key (C2SP verifier key) one of which must have signed; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
     /// Size of the checkpoint to prove against; the latest one's when left out
     #[arg(long, value_name = "SIZE")]
     pub size: Option<u64>,
@@ -85,6 +91,9 @@ pub struct ExportArgs {
     /// File to write to; standard output when left out
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// File with a public key (C2SP verifier key) that must have signed: what is written is verified with it on the way
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 /// What can be done with keys.

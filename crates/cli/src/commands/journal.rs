@@ -1,18 +1,16 @@
-//! `journal log`, `journal show`, `journal export` and `journal replay`.
-
-use std::io::Write;
+//! `journal log`, `journal show` and `journal replay`.
 
 use engine::limits::READ_MAX;
-use journal::{Journal as _, Record};
+use journal::Record;
 use model::code;
 use serde_json::json;
 
 use super::desk::Desk;
-use super::here::Here;
-use crate::args::{ExportArgs, LogArgs};
+use crate::args::LogArgs;
 use crate::report::{Answer, Report};
 use crate::ui::{BAD, GOOD, STRONG, Ui};
 use crate::views::events::{record_json, record_line};
+use crate::views::table::plain;
 
 /// Prints the latest records, and goes on with new ones where that is wanted.
 pub(super) fn log(ui: &mut Ui, desk: &Desk, args: &LogArgs) -> Answer {
@@ -98,60 +96,25 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, position: u64) -> Answer {
     Ok(0)
 }
 
-/// Writes every record as JSON Lines: the canonical bytes, exactly.
-pub(super) fn export(ui: &mut Ui, desk: &Desk, args: &ExportArgs) -> Answer {
-    // refuses a place without a journal before there is a file
-    desk.journal()?;
-    let mut file = match &args.out {
-        Some(path) => {
-            Some(std::io::BufWriter::new(fs_err::File::create(path).map_err(|error| unwritable(&error))?))
-        }
-        None => None,
-    };
-    let mut count = 0_u64;
-    desk.export(&mut |record| {
-        count += 1;
-        if let Some(file) = &mut file {
-            file.write_all(record).map_err(|error| unwritable(&error))?;
-            file.write_all(b"\n").map_err(|error| unwritable(&error))?;
-        } else {
-            ui.answer_bytes(record);
-            ui.answer_bytes(b"\n");
-        }
-        Ok(!ui.is_closed())
-    })?;
-    if let Some(file) = file {
-        let file = file.into_inner().map_err(|error| unwritable(error.error()))?;
-        file.sync_all().map_err(|error| unwritable(&error))?;
-        ui.note(format_args!("{GOOD}exported{GOOD:#}  {}", crate::views::table::count(count, "record")));
-    }
-    Ok(0)
-}
-
-fn unwritable(error: &std::io::Error) -> Report {
-    Report::new(code::general::UNWRITABLE, "the export cannot be written").caused_by(error.to_string())
-}
-
 /// Folds the journal again and compares with the views.
-pub(super) fn replay(ui: &mut Ui, here: &Here) -> Answer {
-    let journal = here.journal()?;
-    let head = journal.head()?;
-    let differences = journal.compare_views()?;
+pub(super) fn replay(ui: &mut Ui, desk: &Desk) -> Answer {
+    let replay = desk.replay()?;
     if ui.json {
-        let shown: Vec<_> = differences.iter().map(|difference| json!(format!("{difference:?}"))).collect();
-        ui.answer_json(
-            &json!({ "records": head.position, "same": differences.is_empty(), "differences": shown }),
-        );
-    } else if differences.is_empty() {
+        ui.answer_json(&crate::views::json(&replay)?);
+    } else if replay.same {
         ui.answer(format_args!(
             "{GOOD}same{GOOD:#}  {} records fold to the views that are kept",
-            head.position
+            replay.records
         ));
     } else {
-        for difference in &differences {
-            ui.answer(format_args!("{BAD}different{BAD:#}  {difference:?}"));
+        let row = |row: &Option<String>| row.as_deref().map_or_else(|| "no row".to_owned(), plain);
+        for api::Difference { view, found, wanted } in &replay.differences {
+            let (view, found, wanted) = (plain(view), row(found), row(wanted));
+            ui.answer(format_args!("{BAD}different{BAD:#}  {view}: there is {found}, it should be {wanted}"));
         }
-        ui.next("aedile doctor rebuild", "makes the views again from the journal");
+        if matches!(desk, Desk::Here(_)) {
+            ui.next("aedile doctor rebuild", "makes the views again from the journal");
+        }
     }
-    Ok(u8::from(!differences.is_empty()))
+    Ok(u8::from(!replay.same))
 }

@@ -5,15 +5,18 @@ mod apply;
 mod approvals;
 mod backup;
 mod batch;
+mod consistency;
 mod cue;
 mod decide;
 mod desk;
 mod doctor;
 mod drift;
 mod explain;
+mod export;
 mod facts;
 mod follow;
 mod here;
+mod here_only;
 mod import;
 mod init;
 mod journal;
@@ -53,7 +56,7 @@ use here::Here;
 
 /// Carries out a command.
 pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
-    refuse_server(cli)?;
+    here_only::refuse(cli)?;
     let here = || Here::find(world, &cli.global);
     let desk = || Desk::find(world, &cli.global);
     match &cli.command {
@@ -62,14 +65,14 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
         Command::Fmt(args) => validate::fmt(ui, world, &cli.global, args),
         Command::Run(args) => run::run(ui, world, &cli.global, args),
         Command::Runs(command) => runs_command(ui, world, &desk()?, command),
-        Command::Schedules => schedules::list(ui, world, &here()?),
+        Command::Schedules => schedules::list(ui, world, &desk()?),
         Command::Approve(args) => decide::decide(ui, &desk()?, args, true),
         Command::Deny(args) => decide::decide(ui, &desk()?, args, false),
         Command::Approvals(ApprovalsCommand::List { all }) => approvals::list(ui, world, &desk()?, *all),
         Command::Approvals(ApprovalsCommand::Show { approval }) => {
             approvals::show(ui, world, &desk()?, approval)
         }
-        Command::Policy(PolicyCommand::Test(args)) => policy::test(ui, &here()?, args),
+        Command::Policy(PolicyCommand::Test(args)) => policy::test(ui, world, &cli.global, args),
         Command::Policy(PolicyCommand::Explain(args)) => policy::explain(ui, &desk()?, args),
         Command::Policy(PolicyCommand::List) => policy::list(ui, &desk()?),
         Command::Journal(command) => journal_command(ui, world, &cli.global, command),
@@ -116,41 +119,6 @@ pub(crate) fn run(ui: &mut Ui, world: &World, cli: &Cli) -> Answer {
     }
 }
 
-/// Refuses commands that have to do with what is here when a server is named: doing them here would be a surprise.
-fn refuse_server(cli: &Cli) -> Result<(), Report> {
-    let everywhere = match &cli.command {
-        Command::Run(_)
-        | Command::Runs(_)
-        | Command::Approve(_)
-        | Command::Deny(_)
-        | Command::Approvals(_)
-        | Command::Policy(PolicyCommand::Explain(_) | PolicyCommand::List)
-        | Command::Status
-        | Command::Validate(_)
-        | Command::Login(_)
-        | Command::Logout(_)
-        | Command::Whoami
-        // these ask no environment anything, wherever it is
-        | Command::Server(_)
-        | Command::Ui(_)
-        | Command::Cue(_)
-        | Command::Schema(_)
-        | Command::Completion { .. }
-        | Command::Version => true,
-        Command::Journal(command) => !matches!(command, JournalCommand::Replay | JournalCommand::Keys(_)),
-        Command::Explain { code, .. } => code.as_deref() != Some("value"),
-        // a plan is made here; one that a run applies is in the journal
-        Command::Plan(args) => args.show.is_some(),
-        _ => false,
-    };
-    if everywhere || cli.global.server.is_none() {
-        return Ok(());
-    }
-    let what = "this command works on files, keys or hosts of this machine, and a server was named";
-    Err(Report::new(model::code::server::NOT_REMOTE, what)
-        .with_hint("leave --server out, and AEDILE_SERVER (`env -u AEDILE_SERVER aedile ...`)"))
-}
-
 fn runs_command(ui: &mut Ui, world: &World, desk: &Desk, command: &RunsCommand) -> Answer {
     match command {
         RunsCommand::List(args) => runs::list(ui, world, desk, args),
@@ -168,11 +136,9 @@ fn journal_command(ui: &mut Ui, world: &World, global: &Global, command: &Journa
         JournalCommand::Verify(args) => proof::check(ui, world, global, args),
         JournalCommand::Checkpoint(args) => proof::checkpoint(ui, &desk()?, args),
         JournalCommand::Prove(args) => proof::prove(ui, &desk()?, args),
-        JournalCommand::Export(args) => journal::export(ui, &desk()?, args),
-        JournalCommand::Replay => journal::replay(ui, &Here::find(world, global)?),
-        JournalCommand::Keys(command) => {
-            proof::keys_command(ui, world, &Here::find(world, global)?, *command)
-        }
+        JournalCommand::Export(args) => export::export(ui, &desk()?, args),
+        JournalCommand::Replay => journal::replay(ui, &desk()?),
+        JournalCommand::Keys(command) => proof::keys_command(ui, &desk()?, *command),
     }
 }
 

@@ -10,16 +10,17 @@ use serde_json::{Value, json};
 use super::desk::Desk;
 use super::here::Here;
 use super::runs::records_of;
-use crate::args::{ExplainPolicyArgs, PolicyTestArgs};
+use crate::World;
+use crate::args::{ExplainPolicyArgs, Global, PolicyTestArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
 use crate::views::table::{Table, plain};
 
 /// Runs the policy's tests. Exits 1 if one fails, or if there are none: then nothing was shown to be true.
-pub(super) fn test(ui: &mut Ui, here: &Here, args: &PolicyTestArgs) -> Answer {
+pub(super) fn test(ui: &mut Ui, world: &World, global: &Global, args: &PolicyTestArgs) -> Answer {
     let sources = match &args.directory {
         Some(directory) => sources(directory)?,
-        None => project::rules::policy_sources(project(here)?)?,
+        None => project::rules::policy_sources(project(&Here::find(world, global)?)?)?,
     };
     let mut report = testing::run(&sources);
     if let Some(filter) = &args.filter {

@@ -5,18 +5,18 @@ use std::path::Path;
 use journal::verify::{self, Options, verify};
 use journal::{JournalError, Verifier};
 use model::{Coded, code};
-use project::{Keys, Place, keys, workshop};
-use serde_json::{Value, json};
+use project::{Keys, Place, keys};
+use serde_json::json;
 use store::ReadOnlyJournal;
 
-use super::desk::Desk;
-use super::here::{Here, typist};
-use super::machine;
+use super::consistency;
+use super::desk::{Desk, There};
+use super::here::Here;
 use crate::World;
 use crate::args::{CheckpointArgs, Global, KeysCommand, ProveArgs, VerifyArgs};
 use crate::report::{Answer, Report};
 use crate::ui::{GOOD, Ui, WARN};
-use crate::views::table::count;
+use crate::views::table::{count, plain};
 
 /// Checkpoints that the file remembers and verification is told about.
 const NOTES_MAX: usize = 100;
@@ -45,9 +45,9 @@ pub(super) fn check(ui: &mut Ui, world: &World, global: &Global, args: &VerifyAr
 }
 
 /// What was verified, and whether a key was there to check signatures with.
-struct Verified {
+pub(super) struct Verified {
     report: verify::Report,
-    by_key: bool,
+    pub(super) by_key: bool,
 }
 
 fn of_file(path: &Path, trusted: Vec<Verifier>) -> Result<Verified, Report> {
@@ -59,21 +59,86 @@ fn of_file(path: &Path, trusted: Vec<Verifier>) -> Result<Verified, Report> {
 /// Downloads everything and verifies it here: what the server says of itself proves nothing.
 fn of_server(desk: &Desk, trusted: Vec<Verifier>) -> Result<Verified, Report> {
     let Desk::There(there) = desk else { return Err(Report::internal("no server was named")) };
-    // before the records: a checkpoint that is signed meanwhile would cover records that were not sent yet
+    let verified = downloaded(there, trusted, &mut |_| Ok(true))?;
+    verified.ok_or_else(|| Report::internal("the verification ended before the journal did"))
+}
+
+/// Downloads every record, hands each to `take` and verifies it all; nothing comes of it where `take` has had enough. What was
+/// handed out can be believed when this returns, and not before.
+pub(super) fn downloaded(
+    there: &There,
+    trusted: Vec<Verifier>,
+    take: &mut dyn FnMut(&[u8]) -> Result<bool, Report>,
+) -> Result<Option<Verified>, Report> {
+    // before the records: what is appended or signed meanwhile would not be among those that were sent
+    let known = there.wait(there.at.status())?.journal.position;
     let checkpoints = there.wait(there.at.checkpoints())?;
     let notes = checkpoints.into_iter().take(NOTES_MAX).map(|checkpoint| checkpoint.note).collect();
     let mut export = there.wait(there.at.export())?;
     let mut position = 0;
+    let mut ended: Option<Result<(), Report>> = None;
     let records = std::iter::from_fn(|| {
         let line = there.wait(export.line()).map_err(|error| JournalError::Storage {
             code: error.code(),
             what: error.whole(),
             hint: error.hint(),
         });
+        let bytes = match line.transpose()? {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(error)),
+        };
         position += 1;
-        Some(line.transpose()?.map(|bytes| (position, bytes)))
+        match take(&bytes) {
+            Ok(true) => Some(Ok((position, bytes))),
+            Ok(false) => {
+                ended = Some(Ok(()));
+                None
+            }
+            Err(report) => {
+                ended = Some(Err(report));
+                None
+            }
+        }
     });
-    whole(records, trusted, notes)
+    let verified = whole(records, trusted, notes);
+    match ended {
+        Some(Ok(())) => return Ok(None),
+        Some(Err(report)) => return Err(report),
+        None => {}
+    }
+    let verified = verified?;
+    if verified.report.head.position < known {
+        let what = format!(
+            "the server sent {} and says that there are {known}",
+            count(verified.report.head.position, "record")
+        );
+        return Err(Report::new(code::journal::TRUNCATED, "the journal does not verify").caused_by(what));
+    }
+    Ok(Some(verified))
+}
+
+/// The same of what is here.
+pub(super) fn read_here(
+    place: &Place,
+    trusted: Vec<Verifier>,
+    take: &mut dyn FnMut(&[u8]) -> Result<bool, Report>,
+) -> Result<Option<Verified>, Report> {
+    let journal = ReadOnlyJournal::open(place.state.journal())?;
+    let notes = journal.checkpoints(NOTES_MAX)?.into_iter().map(|row| row.note).collect();
+    let mut ended: Option<Result<(), Report>> = None;
+    let records = journal.scan(0).map_while(|stored| {
+        let taken = stored.as_ref().map_or(Ok(true), |(_, bytes)| take(bytes));
+        if matches!(taken, Ok(true)) {
+            return Some(stored);
+        }
+        ended = Some(taken.map(|_| ()));
+        None
+    });
+    let verified = whole(records, trusted, notes);
+    match ended {
+        Some(ended) => ended.map(|()| None),
+        None => verified.map(Some),
+    }
 }
 
 fn whole<B: AsRef<[u8]> + Send>(
@@ -91,7 +156,7 @@ fn whole<B: AsRef<[u8]> + Send>(
 }
 
 fn show(ui: &mut Ui, Verified { report, by_key }: &Verified) {
-    let unsigned = report.head.position.saturating_sub(report.signed);
+    let newer = report.head.position.saturating_sub(report.signed);
     if ui.json {
         ui.answer_json(&json!({
             "verified": true,
@@ -111,10 +176,9 @@ fn show(ui: &mut Ui, Verified { report, by_key }: &Verified) {
         report.signed
     ));
     if !by_key {
-        ui.note(format_args!("{WARN}no key was given, so signatures were not checked{WARN:#}"));
-        ui.next("aedile journal verify --key FILE", "checks who signed");
-    } else if unsigned > ITS_OWN {
-        ui.note(format_args!("newer than the last signed checkpoint: {}", count(unsigned, "record")));
+        unsigned(ui, "aedile journal verify --key FILE");
+    } else if newer > ITS_OWN {
+        ui.note(format_args!("newer than the last signed checkpoint: {}", count(newer, "record")));
         ui.next("aedile journal checkpoint", "signs them");
     }
 }
@@ -145,15 +209,28 @@ pub(super) fn checkpoint(ui: &mut Ui, desk: &Desk, args: &CheckpointArgs) -> Ans
 
 /// Proves that a record is in the journal, or that one checkpoint continues another.
 pub(super) fn prove(ui: &mut Ui, desk: &Desk, args: &ProveArgs) -> Answer {
+    let trusted = args.key.iter().map(|key| keys::verifier(key)).collect::<Result<Vec<_>, _>>()?;
+    let remote = matches!(desk, Desk::There(_));
     if let Some(old) = args.from {
-        let api::Consistency { old, checkpoint, path } = desk.consistency(old)?;
+        let sent = desk.consistency(old)?;
+        if remote || args.checkpoint.is_some() || !trusted.is_empty() {
+            let kept = args.checkpoint.as_deref().map(kept).transpose()?;
+            consistency::check(desk, old, &sent, (kept.as_deref(), &trusted))?;
+        }
+        if remote && trusted.is_empty() {
+            unsigned(ui, format_args!("aedile journal prove --from {old} --key FILE"));
+        }
+        let api::Consistency { old, checkpoint, path } = sent;
         let path: Vec<String> = path.iter().map(|digest| format!("sha256:{digest}")).collect();
         let value = json!({ "from": old, "to": checkpoint.size, "path": path, "note": checkpoint.note });
         ui.answer_json(&value);
         return Ok(0);
     }
     let position = args.position.ok_or_else(|| Report::usage("a position is missing"))?;
-    let proof = desk.prove(position)?;
+    let (proof, record) = desk.prove(position)?;
+    if !trusted.is_empty() {
+        proof.verify(&record, &trusted)?;
+    }
     if ui.json {
         let path: Vec<String> = proof.path.iter().map(ToString::to_string).collect();
         ui.answer_json(&json!({
@@ -165,45 +242,47 @@ pub(super) fn prove(ui: &mut Ui, desk: &Desk, args: &ProveArgs) -> Answer {
     Ok(0)
 }
 
+/// A checkpoint that somebody kept.
+fn kept(path: &Path) -> Result<String, Report> {
+    Ok(project::text::read(path, &path.display().to_string(), project::limits::KEY_BYTES_MAX)?)
+}
+
+/// Says that nobody's word was asked for.
+pub(super) fn unsigned(ui: &mut Ui, command: impl std::fmt::Display) {
+    ui.note(format_args!("{WARN}no key was given, so signatures were not checked{WARN:#}"));
+    ui.next(command, "checks who signed");
+}
+
 /// Shows or changes the keys that sign checkpoints.
-pub(super) fn keys_command(ui: &mut Ui, world: &World, here: &Here, command: KeysCommand) -> Answer {
+pub(super) fn keys_command(ui: &mut Ui, desk: &Desk, command: KeysCommand) -> Answer {
     match command {
-        KeysCommand::List => list(ui, &here.place),
-        KeysCommand::Rotate => rotate(ui, world, here),
+        KeysCommand::List => list(ui, desk),
+        KeysCommand::Rotate => rotate(ui, desk),
     }
 }
 
-fn list(ui: &mut Ui, place: &Place) -> Answer {
-    let keys = Keys::new(place.state.keys());
-    let known = keys.verifiers()?;
-    let current = if keys.exist() { Some(keys.signer()?) } else { None };
-    let is_current = |verifier| current.as_ref().is_some_and(|signer| signer.verifier() == verifier);
+fn list(ui: &mut Ui, desk: &Desk) -> Answer {
+    let keys = desk.keys()?;
     if ui.json {
-        let shown: Vec<Value> = known
-            .iter()
-            .map(|verifier| json!({ "verifier": verifier.to_string(), "signs": is_current(verifier) }))
-            .collect();
-        ui.answer_json(&json!({ "keys": shown }));
+        ui.answer_json(&crate::views::json(&keys)?);
         return Ok(0);
     }
-    for verifier in &known {
-        let word = if is_current(verifier) { format!("{GOOD}signs{GOOD:#}  ") } else { "retired".to_owned() };
-        ui.answer(format_args!("{word} {verifier}"));
+    for api::Key { verifier, signs } in &keys.keys {
+        let word = if *signs { format!("{GOOD}signs{GOOD:#}  ") } else { "retired".to_owned() };
+        ui.answer(format_args!("{word} {}", plain(verifier)));
     }
     Ok(0)
 }
 
-fn rotate(ui: &mut Ui, world: &World, here: &Here) -> Answer {
-    let journal = here.journal()?;
-    let actor = typist(world)?;
-    let verifier = workshop::rotate_keys(&journal, &here.place, &machine(world), &actor)?;
+fn rotate(ui: &mut Ui, desk: &Desk) -> Answer {
+    let rotated = desk.rotate_keys()?;
     if ui.json {
-        ui.answer_json(&json!({ "verifier": verifier.to_string() }));
+        ui.answer_json(&crate::views::json(&rotated)?);
     } else {
         ui.note(format_args!(
             "{GOOD}rotated{GOOD:#}  the key before is retired; what it signed still verifies"
         ));
-        ui.answer(verifier.to_string());
+        ui.answer(plain(&rotated.verifier));
     }
     Ok(0)
 }

@@ -167,12 +167,56 @@ pub(super) fn timeout(typed: Option<&str>) -> Result<Option<std::time::Duration>
     Ok(Some(duration.unsigned_abs()))
 }
 
-/// Runs a workflow of a server, a batch of it, or watches a run there.
+/// What a server is to run.
+enum Wanted {
+    /// A workflow of its project.
+    Named(String),
+    /// A file of this machine, which is sent along.
+    Sent(api::Definition),
+}
+
+impl Wanted {
+    /// A file where there is one or it looks like one, as here; else a name, which may have a namespace.
+    fn read(named: &str) -> Result<Self, Report> {
+        let path = Path::new(named);
+        if !path.is_file() && !has_extension(path) && !path.is_absolute() && !named.starts_with('.') {
+            return Ok(Self::Named(named.to_owned()));
+        }
+        let text = project::text::read(path, named, project::limits::FILE_BYTES_MAX)?;
+        Ok(Self::Sent(api::Definition { file: named.to_owned(), text }))
+    }
+
+    fn with(&self, input: Value) -> api::SubmitRun {
+        let (workflow, definition) = match self {
+            Self::Named(name) => (Some(name.clone()), None),
+            Self::Sent(definition) => (None, Some(definition.clone())),
+        };
+        api::SubmitRun { workflow, definition, version: None, input: Some(input), check_only: false }
+    }
+
+    /// What the server has against it, with the lines that this is about.
+    fn refused(&self, error: api::client::ClientError) -> Report {
+        let report = Report::from(error);
+        match self {
+            Self::Named(_) => report,
+            Self::Sent(definition) => report.with_source(&definition.file, &definition.text),
+        }
+    }
+
+    fn warn(&self, ui: &mut Ui, findings: &[api::Finding]) {
+        let Self::Sent(definition) = self else { return };
+        for finding in api::client::diagnostics(findings) {
+            ui.note(finding_text(&finding, Some(&definition.text)).trim_end());
+        }
+    }
+}
+
+/// Runs a workflow on a server, a batch of it, or watches a run there.
 fn there(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -> Answer {
     only_here(args)?;
     let timeout = timeout(args.timeout.as_deref())?;
-    let named = match (&args.resume, &args.workflow) {
-        (None, Some(named)) => Some(name_of(named)?),
+    let wanted = match (&args.resume, &args.workflow) {
+        (None, Some(named)) => Some(Wanted::read(named)?),
         (None, None) => return Err(Report::usage("a workflow is missing")),
         (Some(_), _) => None,
     };
@@ -183,18 +227,21 @@ fn there(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) -> Answer 
         let options = Follow { run, dialect, approve_as: Vec::new(), detach: args.detach, timeout };
         there.run(follow_there(ui, world, there, &options))
     };
-    let Some(named) = named else {
+    let Some(wanted) = wanted else {
         let run = open_run(&desk, args.resume.as_deref().unwrap_or_default())?;
         let ending = watch(ui, run)?;
         return conclude(ui, ending);
     };
+    let mut warned = false;
     let mut start = |ui: &mut Ui, input: Value| {
         let drawn = || format!("aedile-{:032x}", world.entropy.draw());
         let key = args.idempotency_key.clone().unwrap_or_else(drawn);
-        let workflow = named.to_owned();
-        let wanted = api::SubmitRun { workflow, version: None, input: Some(input), check_only: false };
-        let submitted = there.wait(there.at.submit(&wanted, &key))?.run;
-        let run = submitted.and_then(|run| run.parse().ok());
+        let submitted = there.wait(there.at.submit(&wanted.with(input), &key));
+        let submitted = submitted.map_err(|error| wanted.refused(error))?;
+        if !std::mem::replace(&mut warned, true) {
+            wanted.warn(ui, &submitted.findings);
+        }
+        let run = submitted.run.and_then(|run| run.parse().ok());
         let run = run.ok_or_else(|| {
             Report::new(code::server::NOT_A_SERVER, "the server does not say which run it made")
         })?;
@@ -218,16 +265,6 @@ fn only_here(args: &RunArgs) -> Result<(), Report> {
         );
     }
     Ok(())
-}
-
-/// A workflow's name. Files are not sent: what a server runs is its project's, under its project's policy.
-fn name_of(named: &str) -> Result<&str, Report> {
-    let path = Path::new(named);
-    if !has_extension(path) && !path.is_absolute() && !named.starts_with('.') {
-        return Ok(named);
-    }
-    let what = format!("{named} is a file, and a server runs workflows of its own projects");
-    Err(Report::new(code::server::NOT_REMOTE, what).with_hint("aedile run NAMESPACE/NAME"))
 }
 
 /// The run of a server that is meant: the one named, or the latest that has not ended.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::EngineError;
-use engine::schedules::{Scheduled, Standing, standing};
+use engine::schedules::Scheduled;
 use engine::state::Status;
-use model::time::rfc3339;
 use model::{RunId, Timestamp, code};
 use project::{Document, Place, Rules, Workshop, scheduling};
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use workflow::schedule::Schedule;
 
+use super::desk::Desk;
 use super::here::Here;
 use super::machine;
 use super::run::{Task, find, input};
@@ -46,7 +46,10 @@ pub(super) fn keep(ui: &mut Ui, world: &World, global: &Global, args: &RunArgs) 
         for document in &documents {
             workshop.check_secrets(document)?;
             let name = &document.definition.program.name;
-            ui.note(format_args!("keeping {STRONG}{name}{STRONG:#}  {}", when(document)));
+            ui.note(format_args!(
+                "keeping {STRONG}{name}{STRONG:#}  {}",
+                server::timetable::written(document).1
+            ));
         }
         ui.note(format_args!("{DIM}Ctrl-C ends it{DIM:#}"));
         Keeping::new(workshop, kept).until_the_end(ui, world, signals).await
@@ -261,72 +264,47 @@ pub(super) fn told(ui: &mut Ui, world: &World) {
     }
 }
 
-/// The schedule as the document has it.
-fn when(document: &Document) -> String {
-    let written = project::text::value(&document.definition.text, "workflow").unwrap_or_default();
-    let Some((key, value)) = written["schedule"].as_object().and_then(|members| members.iter().next()) else {
-        return String::new();
-    };
-    match value {
-        _ if key == "on" => "on events".to_owned(),
-        Value::String(text) => format!("{key} {text}"),
-        other => format!("{key} {other}"),
-    }
-}
-
-/// Lists the project's schedules. Writes nothing.
-pub(super) fn list(ui: &mut Ui, world: &World, here: &Here) -> Answer {
-    let rules = Rules::read(&here.place)?;
-    let documents = with_schedule(ui, &here.place, &rules)?;
-    let journal = here.journal_if_any()?;
-    let now = world.clock.now();
-    let mut table = Table::new(&["WORKFLOW", "WHEN", "LAST", "NEXT"]);
-    let mut rows = Vec::new();
-    for document in &documents {
-        let name = &document.definition.program.name;
-        let stands = match &journal {
-            Some(journal) => standing(journal, name)?,
-            None => None,
-        };
-        let next = next(document, stands, now);
-        let started = stands.and_then(|stands| stands.run.map(|run| (run, stands.last)));
-        let shown = match (next, &document.workflow.schedule) {
-            (Some(at), _) if at <= now => "as soon as it is kept".to_owned(),
-            (Some(at), _) => relative(at, now),
-            (None, Some(Schedule::On(_))) => "when its events come".to_owned(),
-            (None, Some(Schedule::After(_))) => "after its run has ended".to_owned(),
-            (None, _) => "never".to_owned(),
-        };
-        let last = started.map_or_else(|| "never".to_owned(), |(_, at)| relative(at, now));
-        table.row([name.clone(), when(document), last, shown]);
-        rows.push(json!({
-            "workflow": name,
-            "when": when(document),
-            "lastRun": started.map(|(run, _)| run),
-            "lastStart": started.map(|(_, at)| rfc3339(at)),
-            "nextStart": next.map(rfc3339),
-        }));
+/// Lists the schedules. Writes nothing.
+pub(super) fn list(ui: &mut Ui, world: &World, desk: &Desk) -> Answer {
+    let found = desk.schedules()?;
+    for api::LeftOut { file, why } in &found.left_out {
+        ui.complain(format_args!("{WARN}warning{WARN:#}: {} is left out: {}", plain(file), plain(why)));
     }
     if ui.json {
-        ui.answer_json(&json!({ "environment": here.place.environment, "schedules": rows }));
+        ui.answer_json(&crate::views::json(&found)?);
         return Ok(0);
     }
-    if rows.is_empty() {
+    if found.schedules.is_empty() {
         ui.note("no workflow of this project has a `schedule`");
         return Ok(0);
+    }
+    let now = world.clock.now();
+    let mut table = Table::new(&["WORKFLOW", "WHEN", "LAST", "NEXT"]);
+    for schedule in &found.schedules {
+        let last =
+            moment(schedule.last_start.as_deref()).map_or_else(|| "never".to_owned(), |at| relative(at, now));
+        let next = match (moment(schedule.next_start.as_deref()), schedule.kind.as_str()) {
+            (Some(at), _) if at <= now => "as soon as it is kept".to_owned(),
+            (Some(at), _) => relative(at, now),
+            (None, "on") => "when its events come".to_owned(),
+            (None, "after") => "after its run has ended".to_owned(),
+            (None, _) => "never".to_owned(),
+        };
+        table.row([plain(&schedule.workflow), plain(&schedule.when), last, next]);
     }
     for line in table.lines(ui.width) {
         ui.answer(line);
     }
-    ui.note(format_args!("\nkeep them with: {COMMAND}aedile run --scheduled{COMMAND:#}"));
+    match found.kept {
+        None => ui.note(format_args!("\nkeep them with: {COMMAND}aedile run --scheduled{COMMAND:#}")),
+        Some(true) => ui.note("\nthe server keeps them"),
+        Some(false) => ui.note(format_args!(
+            "\nthe server does not keep them; it does when it is started with {COMMAND}--schedules{COMMAND:#}"
+        )),
+    }
     Ok(0)
 }
 
-/// The next start by time, as far as it is known; counted from now where nobody ever kept the schedule.
-fn next(document: &Document, stands: Option<Standing>, now: Timestamp) -> Option<Timestamp> {
-    let schedule = document.workflow.schedule.as_ref()?;
-    match (schedule, stands) {
-        (Schedule::After(_), Some(Standing { run: Some(_), .. })) => None,
-        (_, stands) => schedule.next(stands.map_or(now, |stands| stands.last)),
-    }
+fn moment(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse().ok()
 }

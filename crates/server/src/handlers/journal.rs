@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, header};
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use journal::events::EnvironmentEvent;
 use journal::verify::{Options, verify};
@@ -13,6 +14,7 @@ use project::{Keys, workshop};
 use store::ReadOnlyJournal;
 
 use super::{InEnvironment, Refusals, aside, page_size};
+use crate::app::App;
 use crate::at::{Administer, At, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Path, Query};
@@ -178,6 +180,46 @@ fn verified(bench: &Bench) -> Answer<api::Verification> {
             problem: Some(fault.to_string()),
         },
     })
+}
+
+/// List the keys that sign checkpoints, or did
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/journal/keys", tag = "journal",
+    operation_id = "listKeys", params(InEnvironment), responses((status = 200, body = api::Keys), Refusals))]
+pub(crate) async fn keys(at: At<Read>) -> Answer<Json<api::Keys>> {
+    aside(move || Ok(Json(reads::keys(&at.bench.place)?))).await
+}
+
+/// Make a new key and retire the one that signs
+///
+/// The old key vouches for the new one. The private half stays on the server's machine.
+#[utoipa::path(post, path = "/api/v1/projects/{project}/environments/{environment}/journal/keys", tag = "journal",
+    operation_id = "rotateKeys", params(InEnvironment), responses((status = 200, body = api::Rotated), Refusals))]
+pub(crate) async fn rotate(at: At<Administer>) -> Answer<Json<api::Rotated>> {
+    aside(move || {
+        let bench = &at.bench;
+        let journal = &bench.workshop.journal;
+        let verifier = workshop::rotate_keys(journal, &bench.place, &bench.machine, &at.caller.principal)?;
+        Ok(Json(api::Rotated { verifier: verifier.to_string() }))
+    })
+    .await
+}
+
+/// Fold the whole journal again and compare with the views
+///
+/// One at a time: while another is made, here or in another environment, the answer is 503.
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/journal/replay", tag = "journal",
+    operation_id = "replayJournal", params(InEnvironment), responses((status = 200, body = api::Replay), Refusals))]
+pub(crate) async fn replay(State(app): State<Arc<App>>, at: At<Read>) -> Answer<Json<api::Replay>> {
+    let Ok(turn) = Arc::clone(&app.replays).try_acquire_owned() else {
+        let what = "another journal is being folded again";
+        return Err(Problem::busy(StatusCode::SERVICE_UNAVAILABLE, what, limits::REPLAY_PAUSE));
+    };
+    aside(move || {
+        // held to the end of the work, which goes on when nobody waits for it any more
+        let _turn = turn;
+        Ok(Json(reads::replay(&at.bench.workshop.journal)?))
+    })
+    .await
 }
 
 /// Export every record: JSON Lines, the canonical bytes exactly

@@ -1,12 +1,14 @@
 //! Runs: submitted, listed, shown, steered.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::control::{self, Command};
 use journal::Record;
 use journal::events::Submitted;
-use model::{RunId, StepId, code};
-use project::Actor;
+use model::{Diagnostic, Origin, RunId, StepId, code};
+use project::{Actor, Document};
 use serde_json::{Map, Value};
 use store::RunRow;
 
@@ -14,7 +16,7 @@ use super::{InEnvironment, Refusals, aside, page_size};
 use crate::at::{At, Operate, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Path, Query};
-use crate::problem::Answer;
+use crate::problem::{Answer, finding};
 use crate::{Problem, limits, reads, view};
 
 /// `{project}`, `{environment}` and `{run}` of a path.
@@ -38,6 +40,9 @@ pub(crate) fn page(bench: &Bench, query: &api::RunQuery) -> Answer<api::Page<api
 
 /// Submit a run of a workflow
 ///
+/// Of one of the project's by its name, or of a definition that is sent along: policy has to allow such (`origin: caller`), and it
+/// cannot use secrets. A definition is checked as a file of the project is; what is wrong with it is in `findings`.
+///
 /// The answer comes when the run is durable, not when it has ended. With the header `idempotency-key` the same key answers the
 /// same run.
 #[utoipa::path(post, path = "/api/v1/projects/{project}/environments/{environment}/runs", tag = "runs",
@@ -52,15 +57,15 @@ pub(crate) async fn submit(
     Json(wanted): Json<api::SubmitRun>,
 ) -> Answer<Response> {
     let key = headers.get(api::IDEMPOTENCY_HEADER).map(key_of).transpose()?;
-    let check_only = wanted.check_only;
-    let Some(run) = propose(&at, wanted, key).await? else {
-        debug_assert!(check_only);
-        return Ok(Json(api::SubmittedRun { run: None, links: None }).into_response());
+    let Proposed { run, warnings } = propose(&at, wanted, key).await?;
+    let findings = warnings.iter().map(finding).collect();
+    let Some(run) = run else {
+        return Ok(Json(api::SubmittedRun { run: None, links: None, findings }).into_response());
     };
     let links = links(&at.bench, &run.to_string());
     let location =
         HeaderValue::from_str(&links.itself).map_err(|error| Problem::internal(error.to_string()))?;
-    let submitted = api::SubmittedRun { run: Some(run.to_string()), links: Some(links) };
+    let submitted = api::SubmittedRun { run: Some(run.to_string()), links: Some(links), findings };
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(submitted)).into_response())
 }
 
@@ -70,25 +75,36 @@ fn key_of(value: &HeaderValue) -> Answer<String> {
         .ok_or_else(|| Problem::bad("idempotency-key has to be 1 to 255 visible characters of ASCII"))
 }
 
-/// Submits what is wanted; `None` where only a check was.
-pub(crate) async fn propose(
-    at: &At<Operate>,
-    wanted: api::SubmitRun,
-    key: Option<String>,
-) -> Answer<Option<RunId>> {
-    let bench = std::sync::Arc::clone(&at.bench);
-    let (name, version) = (wanted.workflow.clone(), wanted.version.clone());
-    // reads and parses the project's files
-    let found =
-        aside(move || Ok(bench.workshop.rules.now().programs.find_document(&name, version.as_deref())?))
-            .await;
-    let document = found?;
-    let workshop = &at.bench.workshop;
-    let mut input = wanted.input.unwrap_or_else(|| Value::Object(Map::new()));
-    if wanted.check_only {
+/// What came of a submission.
+pub(crate) struct Proposed {
+    /// The run; absent where only a check was asked for.
+    pub(crate) run: Option<RunId>,
+    /// Warnings about a definition that was sent along.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Submits what is wanted.
+async fn propose(at: &At<Operate>, wanted: api::SubmitRun, key: Option<String>) -> Answer<Proposed> {
+    let (bench, workshop) = (Arc::clone(&at.bench), &at.bench.workshop);
+    let api::SubmitRun { workflow, definition, version, input, check_only } = wanted;
+    // reads and parses files, or what was sent
+    let document = aside(move || match (workflow, definition) {
+        (Some(name), None) => {
+            Ok(bench.workshop.rules.now().programs.find_document(&name, version.as_deref())?)
+        }
+        (None, Some(definition)) if version.is_none() => sent(&bench, &definition),
+        _ => Err(Problem::unprocessable(
+            "either `workflow`, with or without `version`, or `definition` has to be given",
+        )),
+    })
+    .await?;
+    let mut input = input.unwrap_or_else(|| Value::Object(Map::new()));
+    let program = &document.definition.program;
+    let warnings = if program.origin.is_project() { Vec::new() } else { document.warnings.clone() };
+    if check_only {
         project::proposing::check_input(&document, &input)?;
         workshop.check_secrets(&document)?;
-        return Ok(None);
+        return Ok(Proposed { run: None, warnings });
     }
     let actor = Actor { principal: at.caller.principal.clone(), via: at.caller.via.clone() };
     let run = workshop.propose(&document, input.clone(), actor, key.clone()).await?;
@@ -96,7 +112,8 @@ pub(crate) async fn propose(
         // as the journal keeps it
         model::canonical::normalize(&mut input);
         let same = submitted(&at.bench, run)?.is_some_and(|submitted| {
-            submitted.program.digest == document.definition.program.digest && submitted.input == input
+            let before = &submitted.program;
+            (before.digest, before.origin) == (program.digest, program.origin) && submitted.input == input
         });
         if !same {
             let what = format!("the key {key} submitted another workflow or input, as {run}");
@@ -107,7 +124,36 @@ pub(crate) async fn propose(
             ));
         }
     }
-    Ok(Some(run))
+    Ok(Proposed { run: Some(run), warnings })
+}
+
+/// A definition that came with a request: read as a file of the project would be. It is the caller's, unless the project has
+/// the very same text.
+fn sent(bench: &Bench, definition: &api::Definition) -> Answer<Document> {
+    let (text, file) = (definition.text.as_str(), definition.file.as_str());
+    if text.len() > limits::DEFINITION_BYTES_MAX || file.len() > limits::DEFINITION_NAME_MAX {
+        let most = (limits::DEFINITION_BYTES_MAX, limits::DEFINITION_NAME_MAX);
+        return Err(Problem::of(code::general::TOO_LARGE, "the definition is larger than the limit")
+            .with_hint(format!("at most {} bytes, and {} of its name", most.0, most.1)));
+    }
+    let rules = bench.workshop.rules.now();
+    let programs = &rules.programs;
+    let mut document = programs.read(file, text)?;
+    let program = &document.definition.program;
+    if let Ok(known) = programs.find_document(&program.name, Some(&program.version))
+        && known.definition.program.digest == program.digest
+    {
+        return Ok(known);
+    }
+    let secrets = &document.workflow.uses.secrets;
+    if !secrets.is_empty() {
+        let what = "a definition that comes with a request cannot use secrets, and this one does";
+        let names: Vec<&str> = secrets.iter().map(AsRef::as_ref).collect();
+        return Err(Problem::of(code::server::FORBIDDEN, format!("{what}: {}", names.join(", ")))
+            .with_hint("have it added to the project; then: aedile run NAMESPACE/NAME"));
+    }
+    document.definition.program.origin = Origin::Caller;
+    Ok(document)
 }
 
 /// With what a run was submitted.

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::extract::State;
 use model::Severity;
 use project::{Document, ProjectError};
 use serde_json::Value;
 
 use super::{InEnvironment, Refusals, aside};
+use crate::app::App;
 use crate::at::{At, Read};
 use crate::bench::Bench;
 use crate::body::{Json, Path};
 use crate::problem::{Answer, finding};
+use crate::timetable;
 
 /// List the project's workflows
 #[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/workflows", tag = "workflows",
@@ -92,6 +95,20 @@ pub(crate) async fn validate(
         };
         let valid = findings.iter().all(|finding| finding.severity != Severity::Error);
         Ok(Json(api::Validation { valid, findings: findings.iter().map(finding).collect() }))
+    })
+    .await
+}
+
+/// List workflows that start by themselves
+#[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/schedules", tag = "workflows",
+    operation_id = "listSchedules", params(InEnvironment),
+    responses((status = 200, body = api::Schedules), Refusals))]
+pub(crate) async fn schedules(State(app): State<Arc<App>>, at: At<Read>) -> Answer<Json<api::Schedules>> {
+    aside(move || {
+        let (bench, now) = (&at.bench, app.now());
+        let journal = Some(&*bench.workshop.journal);
+        let found = timetable::of(journal, &bench.place, &bench.workshop.rules.now(), now)?;
+        Ok(Json(api::Schedules { kept: Some(app.schedules), ..found }))
     })
     .await
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "every line of this program is a test")]
 
 mod acceptance;
+mod definitions;
 mod full_disk;
 mod hostile;
 mod identity;

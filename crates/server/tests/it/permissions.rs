@@ -114,6 +114,7 @@ async fn each_role_may_what_it_is_for_and_no_more() {
         ("deny", "approve"),
         ("override", "approve"),
         ("checkpoints", "administer"),
+        ("keys", "administer"),
         ("evaluate", "read"),
         ("validate", "read"),
     ]

@@ -162,3 +162,73 @@ async fn a_project_whose_pages_could_not_be_reached_is_refused() {
     assert!(refused.to_string().contains("settings"), "{refused}");
     assert!(model::Coded::hint(&refused).unwrap().contains("aedile.yaml"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_and_a_new_one_signs_what_the_old_one_vouched_for() {
+    let world = World::new().await;
+    let (ada, ann) = (world.user("ada").await, world.user("ann").await);
+    let before = ann.get(&World::dev("/journal/keys")).await.body["keys"].clone();
+    let made = ada.post(&World::dev("/journal/keys"), &json!({})).await.body["verifier"].clone();
+    let after = ann.get(&World::dev("/journal/keys")).await.body["keys"].clone();
+    let signing = |keys: &Value| {
+        let signs = keys.as_array().unwrap().iter().find(|key| key["signs"] == true);
+        signs.map(|key| key["verifier"].clone())
+    };
+    assert_eq!(signing(&after), Some(made));
+    assert_ne!(signing(&before), signing(&after));
+    assert_eq!(after.as_array().unwrap().len(), before.as_array().unwrap().len() + 1);
+    assert!(!after.to_string().contains("PRIVATE"), "{after}");
+    let verified = ann.get(&World::dev("/journal/verify")).await;
+    assert_eq!(verified.body["valid"], true, "{verified:?}");
+    let events = ann.get(&World::dev("/journal/records?stream=environment")).await.body;
+    let added = events["items"].as_array().unwrap().iter().rfind(|one| one["type"] == "key.added").unwrap();
+    assert_eq!(added["actor"], "user:ada", "{added}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_is_folded_again_one_at_a_time() {
+    let world = World::new().await;
+    let ann = world.user("ann").await;
+    world.user("olga").await.run("test/plain").await;
+    let answer = ann.get(&World::dev("/journal/replay")).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["same"]), (200, &json!(true)), "{answer:?}");
+    assert!(answer.body["records"].as_u64().unwrap() > 1, "{answer:?}");
+    let paths = || World::dev("/journal/replay");
+    let many = futures_util::future::join_all((0..32).map(|_| async { ann.get(&paths()).await })).await;
+    for answer in many {
+        if answer.status == 503 {
+            assert_eq!(
+                (&answer.body["code"], &answer.headers["retry-after"]),
+                (&json!("E1221"), &"2".parse().unwrap())
+            );
+        } else {
+            assert_eq!(answer.body["same"], true, "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schedules_are_listed_with_whether_they_are_kept() {
+    let world = World::set_up(&[("shop", crate::support::ACCESS)], |options| {
+        let nightly = "document: {dsl: 1.0.1, namespace: test, name: nightly, version: 1.0.0}
+schedule: {cron: '0 3 * * *'}
+do: [{only: {set: {a: 1}}}]
+";
+        let root = &options.projects[0].root;
+        fs_err::write(root.join("workflows/nightly.yaml"), nightly).unwrap();
+        fs_err::write(root.join("workflows/broken.yaml"), "do: [").unwrap();
+    })
+    .await;
+    let said = world.user("ann").await.get(&World::dev("/schedules")).await.body;
+    let one = &said["schedules"][0];
+    assert_eq!(
+        (&one["workflow"], &one["kind"], &one["when"], &one["lastRun"]),
+        (&json!("test/nightly"), &json!("cron"), &json!("cron 0 3 * * *"), &Value::Null),
+        "{said}"
+    );
+    assert!(one["nextStart"].as_str().unwrap().contains("T03:00:00"), "{said}");
+    assert_eq!(
+        (&said["kept"], &said["leftOut"][0]["file"]),
+        (&json!(false), &json!("workflows/broken.yaml"))
+    );
+}

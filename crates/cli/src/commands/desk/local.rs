@@ -6,11 +6,10 @@ use std::sync::Arc;
 use engine::approvals::Persons;
 use engine::control::{self, Command};
 use engine::judge::Roles as _;
-use engine::limits::READ_MAX;
-use journal::Journal as _;
+use journal::{Journal as _, Proof};
 use model::{ApprovalId, RunId};
 use policy::{Approver, Choice};
-use project::{Access, Actor, Engines, workshop};
+use project::{Access, Actor, Engines, Rules, workshop};
 use server::reads::{self, Decider};
 use server::view;
 use store::SqliteJournal;
@@ -148,7 +147,7 @@ impl Local {
     }
 
     pub(super) fn policy(&self) -> Result<api::Policy, Report> {
-        let policy = project::Rules::read(&self.here.place)?.policy;
+        let policy = Rules::read(&self.here.place)?.policy;
         reads::policy(&policy, self.here.place.project.as_ref()).map_err(|problem| refused(&problem))
     }
 
@@ -167,18 +166,26 @@ impl Local {
         Ok(reads::consistency(self.journal()?, old)?)
     }
 
-    pub(super) fn export(&self, take: &mut dyn FnMut(&[u8]) -> Result<bool, Report>) -> Result<(), Report> {
+    pub(super) fn rotate_keys(&self) -> Result<api::Rotated, Report> {
+        let actor = typist(&self.world)?;
+        let machine = machine(&self.world);
+        let verifier = workshop::rotate_keys(self.journal()?, &self.here.place, &machine, &actor)?;
+        Ok(api::Rotated { verifier: verifier.to_string() })
+    }
+
+    pub(super) fn prove(&self, position: u64) -> Result<(Proof, Arc<[u8]>), Report> {
         let journal = self.journal()?;
-        let mut after = 0;
-        loop {
-            let records = journal.read(after, READ_MAX)?;
-            let Some(last) = records.last() else { return Ok(()) };
-            after = last.position;
-            for record in &records {
-                if !take(&record.bytes)? {
-                    return Ok(());
-                }
-            }
-        }
+        let proof = journal.prove(position)?;
+        let record = journal.read(position.saturating_sub(1), 1)?.pop();
+        let bytes =
+            record.ok_or_else(|| Report::internal(format!("record {position} is proved and gone")))?.bytes;
+        Ok((proof, bytes))
+    }
+
+    pub(super) fn schedules(&self) -> Result<api::Schedules, Report> {
+        let rules = Rules::read(&self.here.place)?;
+        let journal = self.journal_if_any()?.map(Arc::as_ref);
+        server::timetable::of(journal, &self.here.place, &rules, self.world.clock.now())
+            .map_err(|problem| refused(&problem))
     }
 }

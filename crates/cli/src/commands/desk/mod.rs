@@ -219,10 +219,50 @@ impl Desk {
             .ok_or_else(|| Report::new(code::general::NOT_FOUND, "the journal is empty"))
     }
 
-    /// That a record is in the journal.
-    pub(super) fn prove(&self, position: u64) -> Result<journal::Proof, Report> {
+    /// Signed checkpoints, newest first.
+    pub(super) fn checkpoints(&self) -> Result<Vec<api::Checkpoint>, Report> {
         match self {
-            Self::Here(local) => Ok(local.journal()?.prove(position)?),
+            Self::Here(local) => local.checkpoints(),
+            Self::There(there) => Ok(there.wait(there.at.checkpoints())?),
+        }
+    }
+
+    /// The keys that sign checkpoints, or did.
+    pub(super) fn keys(&self) -> Result<api::Keys, Report> {
+        match self {
+            Self::Here(local) => Ok(server::reads::keys(&local.here.place)?),
+            Self::There(there) => Ok(there.wait(there.at.keys())?),
+        }
+    }
+
+    /// Has a new key sign from now on.
+    pub(super) fn rotate_keys(&self) -> Result<api::Rotated, Report> {
+        match self {
+            Self::Here(local) => local.rotate_keys(),
+            Self::There(there) => Ok(there.wait(there.at.rotate_keys())?),
+        }
+    }
+
+    /// Folds the journal again and compares with the views.
+    pub(super) fn replay(&self) -> Result<api::Replay, Report> {
+        match self {
+            Self::Here(local) => Ok(server::reads::replay(local.journal()?)?),
+            Self::There(there) => Ok(there.wait(there.at.replay())?),
+        }
+    }
+
+    /// Workflows that start by themselves.
+    pub(super) fn schedules(&self) -> Result<api::Schedules, Report> {
+        match self {
+            Self::Here(local) => local.schedules(),
+            Self::There(there) => Ok(there.wait(there.at.schedules())?),
+        }
+    }
+
+    /// That a record is in the journal, and its bytes.
+    pub(super) fn prove(&self, position: u64) -> Result<(journal::Proof, Arc<[u8]>), Report> {
+        match self {
+            Self::Here(local) => local.prove(position),
             Self::There(there) => there.prove(position),
         }
     }
@@ -232,14 +272,6 @@ impl Desk {
         match self {
             Self::Here(local) => local.consistency(old),
             Self::There(there) => Ok(there.wait(there.at.consistency(old))?),
-        }
-    }
-
-    /// Gives every record, exactly, until `take` has had enough.
-    pub(super) fn export(&self, take: &mut dyn FnMut(&[u8]) -> Result<bool, Report>) -> Result<(), Report> {
-        match self {
-            Self::Here(local) => local.export(take),
-            Self::There(there) => there.export(take),
         }
     }
 }

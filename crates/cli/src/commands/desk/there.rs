@@ -103,7 +103,7 @@ impl There {
     }
 
     /// The proof that the server gives, which is checked here as far as it can be without a key.
-    pub(super) fn prove(&self, position: u64) -> Result<Proof, Report> {
+    pub(super) fn prove(&self, position: u64) -> Result<(Proof, Arc<[u8]>), Report> {
         let sent = self.wait(self.at.proof(position))?;
         let record = super::decoded(&sent.record)?;
         let bad = |why: String| {
@@ -119,17 +119,7 @@ impl There {
         let leaf = journal::record::digest(&record.bytes);
         journal::merkle::verify_inclusion(&leaf, proof.index, checkpoint.size, &proof.path, &checkpoint.root)
             .map_err(|error| bad(error.to_string()))?;
-        Ok(proof)
-    }
-
-    pub(super) fn export(&self, take: &mut dyn FnMut(&[u8]) -> Result<bool, Report>) -> Result<(), Report> {
-        let mut export = self.wait(self.at.export())?;
-        while let Some(line) = self.wait(export.line())? {
-            if !take(&line)? {
-                break;
-            }
-        }
-        Ok(())
+        Ok((proof, record.bytes))
     }
 }
 

@@ -40,7 +40,13 @@ do:
       do:
         - one: {set: {n: '${ $n }'}}
 ";
-const POLICY: &str = "chains:
+const NIGHTLY: &str = "document: {dsl: 1.0.1, namespace: shop, name: nightly, version: 1.0.0}
+schedule: {cron: '0 3 * * *'}
+do:
+  - only: {set: {a: 1}}
+";
+const POLICY: &str = "allow: [{match: {origin: caller, workflow: shop/*}}]
+chains:
   lead: {levels: [{roles: [team-lead], within: 2h}]}
   two: {levels: [{roles: [team-lead], within: 2h}, {roles: [release-manager], within: 2h}]}
 ";
@@ -59,6 +65,7 @@ pub fn project() -> Terminal {
         ("sleepy", SLEEPY),
         ("twice", TWICE),
         ("long", LONG),
+        ("nightly", NIGHTLY),
     ] {
         terminal.write(&format!("workflows/{name}.yaml"), text);
     }

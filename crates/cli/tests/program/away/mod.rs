@@ -2,5 +2,7 @@
 
 mod bench;
 mod between;
+mod lying;
 mod same;
 mod trouble;
+mod typed;

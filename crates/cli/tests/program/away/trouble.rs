@@ -51,26 +51,54 @@ fn a_revoked_token_and_a_missing_permission_are_told_apart() {
 }
 
 #[test]
-fn what_is_about_this_machine_is_refused_with_a_server() {
+fn what_is_about_this_machine_is_refused_with_a_server_each_with_its_reason() {
     let served = Served::start();
     let me = served.me();
+    let mut reasons: Vec<String> = Vec::new();
     for args in [
         &["init"][..],
         &["plan"],
         &["apply"],
+        &["drift"],
+        &["resources", "list"],
+        &["facts", "list"],
+        &["secrets", "list"],
+        &["provider", "list"],
+        &["doctor"],
         &["fmt"],
+        &["policy", "test"],
         &["backup", "x.tar"],
-        &["journal", "keys", "list"],
-        &["journal", "replay"],
-        &["schedules"],
-        &["run", "./plain.yaml"],
-        &["run", "plain", "--as", "lea"],
-        &["run", "plain", "--approve-as", "lea"],
         &["run", "--scheduled"],
+        &["run", "plain", "--as", "lea"],
         &["validate"],
     ] {
         let said = me.run(args);
         assert!(said.exit == Some(2) && said.stderr.contains("error[E1244]"), "{args:?}: {said:?}");
+        assert!(said.stderr.contains("hint: "), "{args:?}: {said:?}");
+        reasons.push(said.stderr.lines().next().unwrap().to_owned());
+    }
+    let all = reasons.len();
+    reasons.sort();
+    reasons.dedup();
+    assert_eq!(reasons.len(), all, "{reasons:#?}");
+    // what asks no environment is the same wherever one is
+    fs_err::create_dir(me.home.path().join("rules")).unwrap();
+    let case = "cases: [{name: nothing said, at: 2026-11-21T12:00:00Z, request: {origin: caller}, expect: {verdict: deny}}]";
+    fs_err::write(me.home.path().join("rules/policy_test.yaml"), case).unwrap();
+    me.run(&["policy", "test", "rules"]).good();
+}
+
+#[test]
+fn who_only_looks_folds_again_and_changes_neither_keys_nor_brings_definitions() {
+    let served = Served::start();
+    let vera = served.person("vera");
+    vera.run(&["journal", "replay"]).good();
+    vera.run(&["journal", "keys", "list"]).good();
+    vera.run(&["schedules"]).good();
+    fs_err::write(vera.home.path().join("hot.yaml"), super::bench::PLAIN.replace("plain", "hot")).unwrap();
+    for args in [&["journal", "keys", "rotate"][..], &["run", "hot.yaml"]] {
+        let said = vera.run(args);
+        assert!(said.exit == Some(5) && said.stderr.contains("error[E1203]"), "{args:?}: {said:?}");
     }
 }
 

@@ -420,6 +420,7 @@ pub(super) fn release(lens: run::Lens) -> run::View {
     asking.approval = Some(approval_id(1));
     (asking.output, asking.verdict) = (None, None);
     let detail = api::RunDetail {
+        origin: "project".to_owned(),
         run: runs().swap_remove(0),
         input: json!({"version": "1.4.2"}),
         output: None,
