@@ -132,29 +132,28 @@ impl Conditions {
             self.add(&format!("{key} < ?"), clamp(before));
         }
         let limit = limit.clamp(1, QUERY_ROWS_MAX);
-        let columns = T::COLUMNS;
         let wanted = if self.texts.is_empty() { "true".to_owned() } else { self.texts.join(" AND ") };
-        let order = format!("ORDER BY {key} DESC LIMIT {}", limit + 1);
-        let mut values = Vec::new();
-        let sql = if self.statuses.is_empty() {
-            values = self.values;
-            format!("SELECT {columns} FROM {table} WHERE {wanted} {order}")
-        } else {
-            // the newest of each status by its index, then the newest of those: asked for all at once, rare ones among many
-            // others are looked for row by row
-            let one = format!(
-                "SELECT * FROM (SELECT {columns} FROM {table} WHERE status = ? AND {wanted} {order})"
+        let rows = |status: Option<&str>| {
+            let (columns, of) = (T::COLUMNS, if status.is_some() { "status = ? AND " } else { "" });
+            let sql = format!(
+                "SELECT {columns} FROM {table} WHERE {of}{wanted} ORDER BY {key} DESC LIMIT {}",
+                limit + 1
             );
-            for status in &self.statuses {
-                values.push(Value::from((*status).to_owned()));
-                values.extend(self.values.iter().cloned());
-            }
-            format!("{} {order}", vec![one; self.statuses.len()].join(" UNION ALL "))
+            let status = status.map(|status| Value::from(status.to_owned()));
+            let values = status.into_iter().chain(self.values.iter().cloned());
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement.query_map(params_from_iter(values), T::read)?.collect::<rusqlite::Result<Vec<T>>>()
         };
-        let mut items = connection
-            .prepare_cached(&sql)?
-            .query_map(params_from_iter(values), T::read)?
-            .collect::<rusqlite::Result<Vec<T>>>()?;
+        // the newest of each status by its index, then the newest of those: asked for all at once, rare ones among many others
+        // are looked for row by row
+        let mut items = match self.statuses.as_slice() {
+            [] => rows(None)?,
+            statuses => {
+                let each = statuses.iter().map(|status| rows(Some(status)));
+                each.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect()
+            }
+        };
+        items.sort_unstable_by_key(|row: &T| std::cmp::Reverse(row.place()));
         let more = items.len() > limit;
         items.truncate(limit);
         let next = if more { items.last().map(T::place) } else { None };
