@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use journal::JournalError;
 use model::code::journal as codes;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::error::{from_io, from_sqlite};
@@ -71,6 +72,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(READER_TIMEOUT).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // else a statement whose value could decide for another index is prepared anew each time the value is bound
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     Ok(connection)
 }
 
