@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::ProjectError;
 
-/// A project's own file. Its JSON Schema is `schemas/aedile.schema.json`, made from this type.
+/// A project's own file, `aedile.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Project")]
