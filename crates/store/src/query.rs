@@ -225,12 +225,7 @@ impl SqliteJournal {
 
     /// One run.
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
-        self.readers.with(|connection| {
-            connection
-                .prepare_cached(&format!("SELECT {} FROM runs WHERE run = ?1", RunRow::COLUMNS))?
-                .query_row([run.to_string()], RunRow::from_row)
-                .optional()
-        })
+        self.readers.with(|connection| RunRow::find(connection, &run.to_string()))
     }
 
     /// Runs whose id begins as a person typed it, with or without `run_`; at most `limit`.
@@ -269,15 +264,7 @@ impl SqliteJournal {
 
     /// One approval.
     pub fn approval(&self, approval: ApprovalId) -> Result<Option<ApprovalRow>, JournalError> {
-        self.readers.with(|connection| {
-            connection
-                .prepare_cached(&format!(
-                    "SELECT {} FROM approvals WHERE approval = ?1",
-                    ApprovalRow::COLUMNS
-                ))?
-                .query_row([approval.to_string()], ApprovalRow::from_row)
-                .optional()
-        })
+        self.readers.with(|connection| ApprovalRow::find(connection, &approval.to_string()))
     }
 
     /// Approvals whose id begins as a person typed it, with or without `apr_`; at most `limit`.

@@ -204,6 +204,12 @@ impl ApprovalRow {
         })
     }
 
+    /// The row of an approval, by its id.
+    pub(crate) fn find(connection: &Connection, approval: &str) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {} FROM approvals WHERE approval = ?1", Self::COLUMNS);
+        connection.prepare_cached(&sql)?.query_row([approval], Self::from_row).optional()
+    }
+
     fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
         let sql = "INSERT INTO approvals (asked, approval, run, step, title, chain, levels, requester, binding, asked_at,
                        level, votes, status)
@@ -262,14 +268,7 @@ impl Views {
         let slot = match self.approvals.entry(id) {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(place) => {
-                let row = connection
-                    .prepare_cached(&format!(
-                        "SELECT {} FROM approvals WHERE approval = ?1",
-                        ApprovalRow::COLUMNS
-                    ))?
-                    .query_row([&**fact.stream], ApprovalRow::from_row)
-                    .optional()?;
-                let Some(row) = row else { return Ok(()) };
+                let Some(row) = ApprovalRow::find(connection, fact.stream)? else { return Ok(()) };
                 let stored = Some(row.status);
                 place.insert(Slot { row, stored, dirty: false })
             }

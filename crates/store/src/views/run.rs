@@ -367,6 +367,12 @@ impl RunRow {
         })
     }
 
+    /// The row of a run, by its id.
+    pub(crate) fn find(connection: &Connection, run: &str) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {} FROM runs WHERE run = ?1", Self::COLUMNS);
+        connection.prepare_cached(&sql)?.query_row([run], Self::from_row).optional()
+    }
+
     fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
         let sql = "INSERT INTO runs (submitted, run, kind, name, version, digest, environment, requester, parent, engine,
                        status, ended, waiting_on, submitted_at, started_at, ended_at, last, problem, state)
@@ -429,11 +435,7 @@ impl Views {
         let slot = match self.runs.entry(run) {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(place) => {
-                let row = connection
-                    .prepare_cached(&format!("SELECT {} FROM runs WHERE run = ?1", RunRow::COLUMNS))?
-                    .query_row([&**fact.stream], RunRow::from_row)
-                    .optional()?;
-                let Some(row) = row else { return Ok(()) };
+                let Some(row) = RunRow::find(connection, fact.stream)? else { return Ok(()) };
                 let stored = Some(row.status);
                 place.insert(Slot { row, stored, dirty: false })
             }
