@@ -60,7 +60,13 @@ compare() { # WHAT HOST...
     # compiles the providers, once for each project
     aedile "$project" plan >/dev/null 2>&1
     for round in $(seq "$rounds"); do
-        for name in "$@"; do rm -rf "$lab/$name/srv" "$lab/$name/copy"; done
+        # put aside, not removed: a file system looks long for numbers that were not in use a moment ago
+        mkdir -p "$lab/aside"
+        for name in "$@"; do
+            for tree in srv copy; do
+                [ ! -e "$lab/$name/$tree" ] || mv "$lab/$name/$tree" "$lab/aside/$tree-$name-$#-$round"
+            done
+        done
         # nothing was ever applied
         find "$project/.aedile" -name 'journal.db*' -delete
         time_of with_rsync "$project" "$@"

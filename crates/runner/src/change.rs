@@ -6,14 +6,15 @@ use std::io::Write as _;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fchmod, fchown, fstat, fsync, linkat, mkdirat,
-    openat, readlinkat, renameat, statat, symlinkat, unlinkat,
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fchmod, fchown, fstat, linkat, mkdirat, openat,
+    readlinkat, renameat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use crate::accounts::Table;
 use crate::control::{Chunk, Control};
+use crate::durable;
 use crate::file::{hash, look};
 use crate::limits::{FILE_MAX, REMOVE_DEPTH_MAX, REMOVE_MAX};
 use crate::path::{Place, Roots, Way, walk};
@@ -54,7 +55,7 @@ impl<'a> Temporary<'a> {
         let fault = |errno| Fault::os(self.place.path.display(), errno);
         renameat(&self.place.dir, &self.name, &self.place.dir, &self.place.name).map_err(fault)?;
         self.kept = true;
-        fsync(self.place.open_dir()?).map_err(|errno| Fault::os(self.place.path.display(), errno))
+        durable::names(self.place)
     }
 }
 

@@ -151,7 +151,10 @@ impl Control {
         let mut state = lock(&self.state);
         state.ended = true;
         state.chunks.clear();
+        let waits = !state.last;
         drop(state);
-        self.changed.notify_all();
+        if waits {
+            self.changed.notify_all();
+        }
     }
 }

@@ -50,6 +50,7 @@
 mod accounts;
 mod change;
 mod control;
+mod durable;
 mod exec;
 pub mod facts;
 mod fault;

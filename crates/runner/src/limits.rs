@@ -56,6 +56,8 @@ pub const DRAIN_GRACE: Duration = Duration::from_millis(500);
 pub const FAREWELL_GRACE: Duration = Duration::from_secs(1);
 /// Frames waiting to be written.
 pub const OUT_QUEUE: usize = 64;
+/// How long ends of commands are gathered while more of them wait than are carried out at a time.
+pub const BACKLOG_PAUSE: Duration = Duration::from_micros(300);
 /// Frames joined into one write: 256 KiB.
 pub const OUT_JOIN: usize = 256 << 10;
 /// One file of the system read for facts: 64 MiB.

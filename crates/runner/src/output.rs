@@ -48,9 +48,10 @@ impl Output {
         (Self { frames }, receiver)
     }
 
-    /// Bytes that are no frame: the greeting.
-    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), Gone> {
-        self.frames.send(bytes.to_vec()).map_err(|_| Gone)
+    /// Bytes as they are: the greeting, and frames that were made before.
+    pub(crate) fn raw(&self, bytes: Vec<u8>) -> Result<(), Gone> {
+        // nothing at all is what says that this was the last
+        if bytes.is_empty() { Ok(()) } else { self.frames.send(bytes).map_err(|_| Gone) }
     }
 
     pub(crate) fn send(&self, message: &FromRunner) -> Result<(), Gone> {
@@ -65,10 +66,11 @@ impl Output {
         Ok(())
     }
 
-    /// The last message, unless it cannot be taken within `grace`.
-    pub(crate) fn last(self, message: &FromRunner, grace: Duration) {
+    /// Frames that were made before and the last message, unless they cannot be taken within `grace`.
+    pub(crate) fn last(self, mut before: Vec<u8>, message: &FromRunner, grace: Duration) {
         let until = Instant::now() + grace;
-        for mut frame in [framed(message, &[]), Vec::new()] {
+        before.extend(framed(message, &[]));
+        for mut frame in [before, Vec::new()] {
             while let Err(TrySendError::Full(back)) = self.frames.try_send(frame) {
                 if Instant::now() >= until {
                     return;
@@ -88,7 +90,7 @@ pub(crate) fn settle(finished: &Receiver<()>, grace: Duration) {
 }
 
 /// An answer that does not fit into a frame becomes a fault that does.
-fn framed(message: &FromRunner, body: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(message: &FromRunner, body: &[u8]) -> Vec<u8> {
     wire::encode(message, body, ANSWER_MAX).unwrap_or_else(|why| {
         let id = match message {
             FromRunner::Done(done) => Some(done.id),

@@ -69,9 +69,8 @@ pub(crate) struct Way<'a> {
 
 impl Place {
     /// The directory opened for reading, so that it can be synced.
-    pub(crate) fn open_dir(&self) -> Result<OwnedFd, Fault> {
+    pub(crate) fn open_dir(&self) -> rustix::io::Result<OwnedFd> {
         openat(&self.dir, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| Fault::os(self.path.display(), errno))
     }
 }
 
@@ -136,9 +135,12 @@ fn straight(names: &VecDeque<OsString>, way: Way<'_>) -> Result<Option<Place>, F
     let mut above = PathBuf::from("/");
     above.extend(names.iter().take(names.len() - 1));
     let flags = STEP | OFlags::DIRECTORY;
-    // whatever is in the way is found, and said, by walking
-    let Ok(dir) = openat2(CWD, &above, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) else {
-        return Ok(None);
+    let dir = match openat2(CWD, &above, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        Ok(dir) => dir,
+        // before any link: whoever makes no directories gets no further by walking
+        Err(Errno::NOENT) if !way.parents => return Err(Fault::os(above.display(), Errno::NOENT)),
+        // whatever else is in the way is found, and said, by walking
+        Err(_) => return Ok(None),
     };
     let place = Place { dir, name: name.clone(), path: above.join(name) };
     if way.follow && is_link(&place.dir, name).map_err(|errno| Fault::os(place.path.display(), errno))? {

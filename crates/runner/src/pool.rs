@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use crate::control::lock;
 use crate::limits::WORKERS;
 
-type Task = Box<dyn FnOnce() + Send>;
+/// What a thread does, once.
+pub(crate) type Task = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
@@ -26,16 +27,26 @@ impl Pool {
         Self { shared: Arc::default() }
     }
 
-    pub(crate) fn run(&self, task: impl FnOnce() + Send + 'static) {
+    /// Whether more waits to be done than is done at a time.
+    pub(crate) fn is_behind(&self) -> bool {
+        !lock(&self.shared.0).tasks.is_empty()
+    }
+
+    /// Has tasks done. Wakes no thread for nothing: for most of them that would cost more than the task.
+    pub(crate) fn run(&self, tasks: Vec<Task>) {
         let mut state = lock(&self.shared.0);
-        state.tasks.push_back(Box::new(task));
-        if state.idle < state.tasks.len() && state.threads < WORKERS {
-            state.threads += 1;
+        state.tasks.extend(tasks);
+        let woken = state.idle.min(state.tasks.len());
+        let new = (state.tasks.len() - woken).min(WORKERS - state.threads);
+        state.threads += new;
+        drop(state);
+        for _ in 0..woken {
+            self.shared.1.notify_one();
+        }
+        for _ in 0..new {
             let shared = Arc::clone(&self.shared);
             std::thread::spawn(move || work(&shared));
         }
-        drop(state);
-        self.shared.1.notify_one();
     }
 }
 

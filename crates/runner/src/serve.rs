@@ -3,21 +3,21 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use sha2::{Digest as _, Sha256};
 
-use crate::control::Control;
+use crate::control::{Control, lock};
 use crate::limits::{
-    BODY_MAX, COMMANDS_MAX, FAREWELL_GRACE, HEAD_MAX, KEY_MAX, KEYS_MAX, LIFETIME_MAX, OUT_QUEUE,
-    PENDING_MAX, STREAMS_MAX, TIMEOUT_MAX, WINDOW,
+    BACKLOG_PAUSE, BODY_MAX, COMMANDS_MAX, FAREWELL_GRACE, HEAD_MAX, KEY_MAX, KEYS_MAX, LIFETIME_MAX,
+    OUT_QUEUE, PENDING_MAX, STREAMS_MAX, TIMEOUT_MAX, WINDOW,
 };
-use crate::output::{Output, settle, write_all};
+use crate::output::{Output, framed, settle, write_all};
 use crate::perform::{Granted, perform};
-use crate::pool::Pool;
+use crate::pool::{Pool, Task};
 use crate::protocol::{
     Bounds, Command, Done, Farewell, Fault, FaultCode, FromRunner, GREETING, Hello, Input, Outcome, Ready,
     Reason, ToRunner, VERSION,
@@ -37,7 +37,15 @@ enum Incoming {
     Frame(Frame),
     Bad(WireError),
     Closed,
-    Ended { id: u64, outcome: Outcome, elapsed: Duration },
+    /// Commands ended since the last time.
+    Ended,
+}
+
+/// What became of one command.
+struct Ending {
+    id: u64,
+    outcome: Outcome,
+    elapsed: Duration,
 }
 
 enum Key {
@@ -56,7 +64,12 @@ struct Active {
 struct Session {
     out: Output,
     events: SyncSender<Incoming>,
+    endings: Arc<Mutex<Vec<Ending>>>,
     pool: Pool,
+    /// What the threads of the pool are given next, all at once.
+    starting: Vec<Task>,
+    /// Frames that are said next, all at once.
+    answers: Vec<u8>,
     grants: Option<Arc<Granted>>,
     active: HashMap<u64, Active>,
     seen: HashSet<u64>,
@@ -80,7 +93,10 @@ pub fn serve(
     let (written, finished) = channel();
     let (reading, broken) = (events.clone(), events.clone());
     std::thread::spawn(move || {
-        if write_all(&frames, output).is_err() {
+        let failed = write_all(&frames, output).is_err();
+        // whoever waits to have more written learns that nothing is
+        drop(frames);
+        if failed {
             // The conductor may be gone already, then nobody needs to be told.
             let _told = broken.send(Incoming::Closed);
         }
@@ -88,11 +104,14 @@ pub fn serve(
     });
     std::thread::spawn(move || read_all(input, &reading));
     // A write that fails is reported as the end of the input.
-    let _ready = out.raw(GREETING).and_then(|()| out.send(&FromRunner::Ready(ready(lifetime))));
+    let _ready = out.raw(GREETING.to_vec()).and_then(|()| out.send(&FromRunner::Ready(ready(lifetime))));
     let mut session = Session {
         out,
         events,
+        endings: Arc::default(),
         pool: Pool::new(),
+        starting: Vec::new(),
+        answers: Vec::new(),
         grants: None,
         active: HashMap::new(),
         seen: HashSet::new(),
@@ -107,9 +126,9 @@ pub fn serve(
     let self_deleted = options.delete.as_ref().is_some_and(|file| delete(file));
     let farewell =
         Farewell { commands_total: session.total, faults_total: session.faults, self_deleted, reason };
-    let Session { out, pool, events, .. } = session;
+    let Session { out, pool, events, answers, .. } = session;
     drop((pool, events, incoming));
-    out.last(&FromRunner::Exit(farewell.clone()), FAREWELL_GRACE);
+    out.last(answers, &FromRunner::Exit(farewell.clone()), FAREWELL_GRACE);
     settle(&finished, FAREWELL_GRACE);
     farewell
 }
@@ -178,27 +197,55 @@ fn delete(file: &std::path::Path) -> bool {
 impl Session {
     fn conduct(&mut self, incoming: &Receiver<Incoming>, until: Instant) -> Reason {
         loop {
-            if self.leaving && self.active.is_empty() {
-                return Reason::Asked;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Reason::Deadline;
             }
-            match incoming.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Incoming::Frame(frame)) => {
-                    if let Err(reason) = self.frame(frame) {
-                        return reason;
-                    }
-                }
-                Ok(Incoming::Bad(why)) => {
-                    let lost = matches!(why, WireError::Lost(_));
-                    self.error(None, Fault::new(FaultCode::TooLarge, why.to_string()));
-                    if lost {
-                        return Reason::Protocol;
-                    }
-                }
-                Ok(Incoming::Ended { id, outcome, elapsed }) => self.ended(id, outcome, elapsed),
-                Ok(Incoming::Closed) | Err(RecvTimeoutError::Disconnected) => return Reason::Closed,
+            let first = match incoming.recv_timeout(left) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Disconnected) => return Reason::Closed,
                 Err(RecvTimeoutError::Timeout) => return Reason::Deadline,
+            };
+            if matches!(first, Incoming::Ended) && self.pool.is_behind() {
+                // to wake up for each end costs more than what was done
+                std::thread::sleep(BACKLOG_PAUSE);
+            }
+            let over = self.burst(std::iter::once(first).chain(incoming.try_iter().take(OUT_QUEUE)));
+            self.pool.run(std::mem::take(&mut self.starting));
+            self.flush();
+            if let Some(reason) = over {
+                return reason;
             }
         }
+    }
+
+    /// Takes what came, up to what ends the session.
+    fn burst(&mut self, came: impl Iterator<Item = Incoming>) -> Option<Reason> {
+        for one in came {
+            if let Err(reason) = self.take(one) {
+                return Some(reason);
+            }
+            if self.leaving && self.active.is_empty() {
+                return Some(Reason::Asked);
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, one: Incoming) -> Result<(), Reason> {
+        match one {
+            Incoming::Frame(frame) => return self.frame(frame),
+            Incoming::Bad(why) => {
+                let lost = matches!(why, WireError::Lost(_));
+                self.error(None, Fault::new(FaultCode::TooLarge, why.to_string()));
+                if lost {
+                    return Err(Reason::Protocol);
+                }
+            }
+            Incoming::Ended => self.endings(),
+            Incoming::Closed => return Err(Reason::Closed),
+        }
+        Ok(())
     }
 
     /// Ends what is under way, at once, and gives it a moment to tidy up.
@@ -211,16 +258,24 @@ impl Session {
         let until = Instant::now() + FAREWELL_GRACE;
         while !self.active.is_empty() {
             match incoming.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Incoming::Ended { id, outcome, elapsed }) => self.ended(id, outcome, elapsed),
+                Ok(Incoming::Ended) => self.endings(),
                 Ok(_) => {}
                 Err(_) => return,
             }
         }
     }
 
-    fn error(&self, id: Option<u64>, fault: Fault) {
+    fn error(&mut self, id: Option<u64>, fault: Fault) {
+        self.say(&FromRunner::Error { id, fault });
+    }
+
+    fn say(&mut self, message: &FromRunner) {
+        self.answers.extend(framed(message, &[]));
+    }
+
+    fn flush(&mut self) {
         // When nobody reads, the writing thread reports it.
-        let _gone = self.out.send(&FromRunner::Error { id, fault });
+        let _gone = self.out.raw(std::mem::take(&mut self.answers));
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Reason> {
@@ -381,9 +436,9 @@ impl Session {
         }
     }
 
-    fn start(&self, command: Command, control: Arc<Control>, grants: Arc<Granted>) {
-        let (out, events) = (self.out.clone(), self.events.clone());
-        self.pool.run(move || {
+    fn start(&mut self, command: Command, control: Arc<Control>, grants: Arc<Granted>) {
+        let (out, events, endings) = (self.out.clone(), self.events.clone(), Arc::clone(&self.endings));
+        self.starting.push(Box::new(move || {
             control.start();
             let id = command.id;
             let outcome = match perform(command, &control, &grants, &out) {
@@ -391,9 +446,22 @@ impl Session {
                 Err(fault) => Outcome::Fault(fault),
             };
             control.close();
-            // The session may have ended meanwhile; then nobody is waiting for the answer.
-            let _left = events.send(Incoming::Ended { id, outcome, elapsed: control.elapsed() });
-        });
+            let mut endings = lock(&endings);
+            endings.push(Ending { id, outcome, elapsed: control.elapsed() });
+            let first = endings.len() == 1;
+            drop(endings);
+            if first {
+                // The session may have ended meanwhile; then nobody is waiting for the answer.
+                let _left = events.send(Incoming::Ended);
+            }
+        }));
+    }
+
+    fn endings(&mut self) {
+        let endings = std::mem::take(&mut *lock(&self.endings));
+        for Ending { id, outcome, elapsed } in endings {
+            self.ended(id, outcome, elapsed);
+        }
     }
 
     fn ended(&mut self, id: u64, outcome: Outcome, elapsed: Duration) {
@@ -428,8 +496,7 @@ impl Session {
         self.total += 1;
         self.faults += u64::from(matches!(outcome, Outcome::Fault(_)));
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        // When nobody reads, the writing thread reports it.
-        let _gone = self.out.send(&FromRunner::Done(Done { id, replayed, elapsed_ms, outcome }));
+        self.say(&FromRunner::Done(Done { id, replayed, elapsed_ms, outcome }));
     }
 }
 
