@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,8 @@ use crate::terminal::{Said, Terminal, finish, narration, wait_for};
 
 /// How long each direction takes on the slow way: a round trip of five seconds.
 const SLOW: Duration = Duration::from_millis(2_500);
+/// The same where round trips are counted: long against what either side thinks about an answer.
+const COUNTED: Duration = Duration::from_millis(250);
 
 /// Hosts `h1`, `h2`, ..., each a server of its own.
 struct Fleet {
@@ -150,34 +154,47 @@ fn infrastructure_23_a_connection_that_is_cut_in_the_middle_costs_nothing_but_ti
     assert_eq!(fleet.terminal.run(&["plan", "--detailed-exit-code"]).exit, Some(0), "nothing is left to do");
 }
 
-/// Carries connections to `to`, each byte late. Ends with the process.
-fn slow_way(to: u16) -> u16 {
+/// What either side of a slow way was told, as the number of round trips that it took.
+#[derive(Default)]
+struct Trips {
+    near: AtomicUsize,
+    far: AtomicUsize,
+}
+
+/// Carries connections to `to`, each byte late by `delay`, and counts the round trips. Ends with the process.
+fn slow_way(to: u16, delay: Duration) -> (u16, Arc<Trips>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
+    let trips = Arc::new(Trips::default());
+    let all = Arc::clone(&trips);
     std::thread::spawn(move || {
         for near in listener.incoming() {
             let (near, far) = (near.unwrap(), TcpStream::connect((Ipv4Addr::LOCALHOST, to)).unwrap());
-            for (from, into) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
-                late(from, into);
-            }
+            late((near.try_clone().unwrap(), far.try_clone().unwrap()), delay, &all, false);
+            late((far, near), delay, &all, true);
         }
     });
-    port
+    (port, trips)
 }
 
-fn late(mut from: TcpStream, mut into: TcpStream) {
-    let (sender, receiver) = channel::<(Instant, Vec<u8>)>();
+/// Carries what goes one way. Whoever sends may have waited for all that it was told before.
+fn late((mut from, mut into): (TcpStream, TcpStream), delay: Duration, trips: &Arc<Trips>, back: bool) {
+    let (sender, receiver) = channel::<(Instant, usize, Vec<u8>)>();
+    let (told, tells) = (Arc::clone(trips), Arc::clone(trips));
     std::thread::spawn(move || {
         let mut buffer = vec![0; 65_536];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            if sender.send((Instant::now() + SLOW, buffer[..count].to_vec())).is_err() {
+            let known = if back { told.far.load(SeqCst) } else { told.near.load(SeqCst) };
+            if sender.send((Instant::now() + delay, known, buffer[..count].to_vec())).is_err() {
                 return;
             }
         }
     });
     std::thread::spawn(move || {
-        for (due, bytes) in receiver {
+        for (due, known, bytes) in receiver {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let (side, trips) = if back { (&tells.near, known + 1) } else { (&tells.far, known) };
+            side.fetch_max(trips, SeqCst);
             if into.write_all(&bytes).is_err() {
                 return;
             }
@@ -189,9 +206,40 @@ fn late(mut from: TcpStream, mut into: TcpStream) {
 #[test]
 fn a_host_five_seconds_away_is_asked_and_answers() {
     let Some(fleet) = Fleet::start(1) else { return };
-    let port = slow_way(fleet.servers[0].port);
+    let (port, _) = slow_way(fleet.servers[0].port, SLOW);
     fleet.hosts(|_, _| port);
     fleet.terminal.write("infrastructure/site.cue", "package site\n");
     let said = fleet.terminal.run(&["facts", "collect", "--json"]).good().json();
     assert_eq!(said["hosts"][0]["state"], "collected", "{said}");
+}
+
+#[test]
+fn what_is_as_declared_takes_three_round_trips_after_the_handshake() {
+    let Some(fleet) = Fleet::start(1) else { return };
+    let server = &fleet.servers[0];
+    fleet.terminal.write(
+        "infrastructure/site.cue",
+        &format!(
+            "package site\n\nimport \"list\"\n\nresources: {{for n in list.Range(0, 100, 1) {{\"f\\(n)\": {{type: \
+             \"linux.file::file\", config: {{path: \"{}/\\(n)\", content: \"x\"}}}}}}}}\n",
+            server.dir().display()
+        ),
+    );
+    let first = fleet.apply(&[]).good();
+    assert!(first.stdout.contains("100 of them changed something"), "{first:?}");
+    let (port, trips) = slow_way(server.port, COUNTED);
+    fleet.hosts(|_, _| port);
+    let again = fleet.apply(&[]).good();
+    assert!(again.stdout.contains("100 unchanged"), "{again:?}");
+    let ours = trips.near.load(SeqCst);
+
+    let (port, trips) = slow_way(server.port, COUNTED);
+    let (port, key) = (port.to_string(), server.path("user_key"));
+    let at = format!("{}@127.0.0.1", crate::sshd::user());
+    let quiet =
+        ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes"];
+    tool("ssh", &[&["-p", &port, "-i", text(&key)], &quiet[..], &[&at, "true"]].concat());
+    // `ssh` takes one more for its handshake (`none`, RFC 4252 section 5.2), opens a channel, and has the command run; here a
+    // channel is opened, the runner is started, and asked
+    assert!(ours <= trips.near.load(SeqCst), "{ours}, and {} of ssh", trips.near.load(SeqCst));
 }

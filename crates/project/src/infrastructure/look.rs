@@ -186,7 +186,8 @@ impl Looking<'_> {
             Ok(session) => {
                 let carrier = Carrier::new(&session, self.files, self.probes);
                 let results = provider::inspect(&groups, &carrier).await;
-                session.close().await;
+                // its farewell is not waited for, which would take as long as the questions did on a long way
+                drop(session);
                 results
             }
             Err(error) => {
