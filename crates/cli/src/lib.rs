@@ -15,6 +15,7 @@
 pub mod args;
 mod commands;
 mod logins;
+mod memory;
 pub mod report;
 pub mod ui;
 pub mod views;
@@ -33,6 +34,9 @@ use report::Report;
 /// Runs the command that `args` ask for, and answers the process's exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>, world: &World) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    if args.iter().any(|word| word == "server" || word == "ui") {
+        memory::small_pages();
+    }
     let cli = match args::Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(&error, &args)),

@@ -18,6 +18,7 @@ use super::machine;
 use super::schedules::Signals;
 use crate::World;
 use crate::args::{Global, ServerArgs, ServingArgs, TlsHow, UiArgs};
+use crate::memory;
 use crate::report::{Answer, Report};
 use crate::ui::{COMMAND, DIM, GOOD, STRONG, Ui};
 
@@ -110,9 +111,6 @@ fn serving(projects: &[Project], args: &ServingArgs) -> Result<Serving, Report> 
 }
 
 async fn listen(world: &World, projects: Vec<Project>, serving: Serving) -> Result<Listening, Report> {
-    // a server mostly waits: pages of two megabytes, of which each thread touches a little, are memory for nothing. Where the
-    // kernel refuses, it takes that memory
-    let _refused = rustix::thread::disable_transparent_huge_pages(true);
     let told = world.told.lines();
     let options = Options {
         state: serving.state,
@@ -169,6 +167,7 @@ async fn serve(ui: &mut Ui, world: &World, listening: Listening) -> Answer {
     let mut signals = Signals::new()?;
     ui.note(format_args!("{DIM}Ctrl-C ends it{DIM:#}"));
     ui.flush();
+    let mut sweep = tokio::time::interval(memory::SWEEP);
     let serving = listening.serve(async move { signals.one().await });
     tokio::pin!(serving);
     loop {
@@ -178,6 +177,7 @@ async fn serve(ui: &mut Ui, world: &World, listening: Listening) -> Answer {
                 return ended.map(|()| 0).map_err(Report::from);
             }
             () = tokio::time::sleep(LOOK) => show(ui, world),
+            _ = sweep.tick() => memory::forget_pages_of_the_program(),
         }
     }
 }
