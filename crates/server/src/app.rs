@@ -30,8 +30,8 @@ pub struct App {
     pub(crate) rates: Rates,
     pub(crate) at_a_time: Semaphore,
     pub(crate) signing_in: Semaphore,
-    /// Turns to fold a journal again.
-    pub(crate) replays: Arc<Semaphore>,
+    /// Turns to read a journal from its beginning.
+    pub(crate) whole_journals: Arc<Semaphore>,
     /// Whether schedules are kept.
     pub(crate) schedules: bool,
     pub(crate) log: Log,
@@ -56,7 +56,7 @@ impl App {
             rates: Rates::new(settings.requests_per_second),
             at_a_time: Semaphore::new(limits::REQUESTS_MAX),
             signing_in: Semaphore::new(limits::SIGNING_IN_MAX),
-            replays: Arc::new(Semaphore::new(limits::REPLAYS_MAX)),
+            whole_journals: Arc::new(Semaphore::new(limits::WHOLE_JOURNALS_MAX)),
             schedules: settings.schedules,
             log,
             stopping: watch::Sender::new(false),

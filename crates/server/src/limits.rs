@@ -62,10 +62,11 @@ pub const RUN_RECORDS_MAX: usize = 100_000;
 pub const TAGGED_BYTES_MAX: usize = 4 << 20;
 /// Items of each kind at a glance.
 pub const GLANCE: usize = 5;
-/// Journals that are folded again at a time, of all environments together: each costs a processor for as long as it takes.
-pub const REPLAYS_MAX: usize = 1;
-/// Seconds after which to ask again where another journal is being folded.
-pub const REPLAY_PAUSE: u64 = 2;
+/// Journals that are verified or folded again at a time, of all environments together: each costs a processor for as long as
+/// it takes.
+pub const WHOLE_JOURNALS_MAX: usize = 1;
+/// Seconds after which to ask again where another journal is being read from its beginning.
+pub const WHOLE_JOURNAL_PAUSE: u64 = 2;
 /// Most bytes of a definition that comes with a request.
 pub const DEFINITION_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of its name.

@@ -12,6 +12,7 @@ use journal::{Event, Journal, Record};
 use model::Digest;
 use project::{Keys, workshop};
 use store::ReadOnlyJournal;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{InEnvironment, Refusals, aside, page_size};
 use crate::app::App;
@@ -151,11 +152,29 @@ pub(crate) async fn consistency(
 }
 
 /// Verify the whole journal: its chain, its checkpoints, their signatures
+///
+/// One at a time: while another is read, here or in another environment, the answer is 503.
 #[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/journal/verify", tag = "journal",
     operation_id = "verifyJournal", params(InEnvironment),
     responses((status = 200, body = api::Verification), Refusals))]
-pub(crate) async fn verification(at: At<Read>) -> Answer<Json<api::Verification>> {
-    aside(move || verified(&at.bench).map(Json)).await
+pub(crate) async fn verification(
+    State(app): State<Arc<App>>,
+    at: At<Read>,
+) -> Answer<Json<api::Verification>> {
+    let turn = turn(&app)?;
+    aside(move || {
+        let _turn = turn;
+        verified(&at.bench).map(Json)
+    })
+    .await
+}
+
+/// The right to read a whole journal. Held to the end of the work, which goes on when nobody waits for it any more.
+fn turn(app: &App) -> Answer<OwnedSemaphorePermit> {
+    Arc::clone(&app.whole_journals).try_acquire_owned().map_err(|_| {
+        let what = "another journal is being read from its beginning";
+        Problem::busy(StatusCode::SERVICE_UNAVAILABLE, what, limits::WHOLE_JOURNAL_PAUSE)
+    })
 }
 
 fn verified(bench: &Bench) -> Answer<api::Verification> {
@@ -206,16 +225,12 @@ pub(crate) async fn rotate(at: At<Administer>) -> Answer<Json<api::Rotated>> {
 
 /// Fold the whole journal again and compare with the views
 ///
-/// One at a time: while another is made, here or in another environment, the answer is 503.
+/// One at a time: while another is read, here or in another environment, the answer is 503.
 #[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/journal/replay", tag = "journal",
     operation_id = "replayJournal", params(InEnvironment), responses((status = 200, body = api::Replay), Refusals))]
 pub(crate) async fn replay(State(app): State<Arc<App>>, at: At<Read>) -> Answer<Json<api::Replay>> {
-    let Ok(turn) = Arc::clone(&app.replays).try_acquire_owned() else {
-        let what = "another journal is being folded again";
-        return Err(Problem::busy(StatusCode::SERVICE_UNAVAILABLE, what, limits::REPLAY_PAUSE));
-    };
+    let turn = turn(&app)?;
     aside(move || {
-        // held to the end of the work, which goes on when nobody waits for it any more
         let _turn = turn;
         Ok(Json(reads::replay(&at.bench.workshop.journal)?))
     })
