@@ -243,6 +243,17 @@ impl Identity {
     /// # Errors
     /// What was presented is good for nothing, or its account is disabled.
     pub fn authenticate(&self, presented: &Presented, now: Timestamp) -> Result<Caller, IdentityError> {
+        match self.known(presented, now) {
+            // another process may have admitted them a moment ago
+            Err(IdentityError::NotSignedIn) if !matches!(presented, Presented::Nothing) => {
+                self.catch_up()?;
+                self.known(presented, now)
+            }
+            known => known,
+        }
+    }
+
+    fn known(&self, presented: &Presented, now: Timestamp) -> Result<Caller, IdentityError> {
         match presented {
             Presented::Nothing => Err(IdentityError::NotSignedIn),
             Presented::Token(secret) => self.by_token(secret, now),
