@@ -139,6 +139,11 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What it changes, without the rest of it.
+    pub fn into_changes(self) -> Vec<crate::change::Change> {
+        self.body.changes
+    }
+
     /// A digest says that nobody changed the plan, not that whoever made it was sane.
     fn check(&self) -> Result<(), String> {
         let total = self.body.changes.len() + self.body.junctions.len();

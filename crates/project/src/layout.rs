@@ -18,6 +18,10 @@ pub const WORKFLOWS: &str = "workflows";
 pub const INFRASTRUCTURE: &str = "infrastructure";
 /// Directory of the project's own providers: a directory for each, with its manifest.
 pub const PROVIDERS: &str = "providers";
+/// Texts of the project's policy.
+pub(crate) const POLICY_TEXTS: Texts = Texts { directory: POLICY, extensions: &["yaml", "yml", "rego"] };
+/// Texts of the project's workflows.
+pub(crate) const WORKFLOW_TEXTS: Texts = Texts { directory: WORKFLOWS, extensions: &["yaml", "yml", "json"] };
 /// Directory of everything Aedile writes; git ignores it.
 pub const STATE: &str = ".aedile";
 
@@ -34,6 +38,44 @@ pub fn discover(start: &Path) -> Result<PathBuf, ProjectError> {
         .find(|directory| directory.join(MANIFEST).is_file())
         .map(Path::to_owned)
         .ok_or_else(|| ProjectError::NoProject { start: start.to_owned() })
+}
+
+/// Texts of one kind, which are all that a directory of the project has with certain extensions.
+pub(crate) struct Texts {
+    pub(crate) directory: &'static str,
+    extensions: &'static [&'static str],
+}
+
+impl Texts {
+    /// Whether a file of this name is one.
+    pub(crate) fn knows(&self, name: &Path) -> bool {
+        name.extension()
+            .and_then(|known| known.to_str())
+            .is_some_and(|known| self.extensions.contains(&known))
+    }
+
+    /// Those of the project in `root`, sorted, relative to it; none where there is no directory.
+    pub(crate) fn listed(&self, root: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+        let unreadable = |source| ProjectError::Unreadable { what: self.directory.to_owned(), source };
+        let entries = match fs_err::read_dir(root.join(self.directory)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let name = PathBuf::from(entry.map_err(unreadable)?.file_name());
+            if self.knows(&name) {
+                files.push(Path::new(self.directory).join(name));
+            }
+            if files.len() > limits::FILES_MAX {
+                let what = format!("the number of files in {}", self.directory);
+                return Err(ProjectError::TooLarge { what, limit: limits::FILES_MAX as u64 });
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
 }
 
 /// Directories and files of one environment.

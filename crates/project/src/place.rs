@@ -7,7 +7,7 @@ use engine::ports::Clock;
 use model::Environment;
 use store::{Options, SqliteJournal};
 
-use crate::layout::{self, MANIFEST, POLICY, StateDir, WORKFLOWS};
+use crate::layout::{self, MANIFEST, StateDir};
 use crate::{Manifest, ProjectError, limits, text};
 
 /// A project on disk.
@@ -37,35 +37,12 @@ impl Project {
 
     /// The project's workflow files, sorted, relative to its directory.
     pub fn workflow_files(&self) -> Result<Vec<PathBuf>, ProjectError> {
-        self.files(WORKFLOWS, &["yaml", "yml", "json"])
+        layout::WORKFLOW_TEXTS.listed(&self.root)
     }
 
     /// The files of the project's policy, sorted, relative to its directory.
     pub fn policy_files(&self) -> Result<Vec<PathBuf>, ProjectError> {
-        self.files(POLICY, &["yaml", "yml", "rego"])
-    }
-
-    fn files(&self, directory: &str, extensions: &[&str]) -> Result<Vec<PathBuf>, ProjectError> {
-        let unreadable = |source| ProjectError::Unreadable { what: directory.to_owned(), source };
-        let entries = match fs_err::read_dir(self.root.join(directory)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(unreadable(error)),
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let name = PathBuf::from(entry.map_err(unreadable)?.file_name());
-            let known = name.extension().and_then(|known| known.to_str());
-            if known.is_some_and(|known| extensions.contains(&known)) {
-                files.push(Path::new(directory).join(name));
-            }
-            if files.len() > limits::FILES_MAX {
-                let what = format!("the number of files in {directory}");
-                return Err(ProjectError::TooLarge { what, limit: limits::FILES_MAX as u64 });
-            }
-        }
-        files.sort();
-        Ok(files)
+        layout::POLICY_TEXTS.listed(&self.root)
     }
 
     /// Reads one of the project's files, relative to its directory.

@@ -64,11 +64,12 @@ impl<P: Power> FromRequestParts<Arc<App>> for At<P> {
             params.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value).to_owned()
         };
         let (project, environment) = (named("project"), named("environment"));
-        if let Some(bench) = app.bench(&project, &environment) {
+        let bench = app.bench(&project, &environment);
+        if let Some(bench) = bench {
             // a role that was taken away a moment ago is gone
             bench.workshop.rules.look().await;
         }
-        let bench = find(app, &caller, &project, &environment)?;
+        let bench = readable(bench, &caller, &project, &environment)?;
         bench.may(&caller, P::PERMISSION)?;
         Ok(Self { caller, bench, power: PhantomData })
     }
@@ -81,8 +82,17 @@ pub(crate) fn find(
     project: &str,
     environment: &str,
 ) -> Result<Arc<Bench>, Problem> {
-    let readable = |bench: &&Arc<Bench>| bench.may(caller, Permission::Read).is_ok();
-    app.bench(project, environment).filter(readable).cloned().ok_or_else(|| {
+    readable(app.bench(project, environment), caller, project, environment)
+}
+
+fn readable(
+    bench: Option<&Arc<Bench>>,
+    caller: &Caller,
+    project: &str,
+    environment: &str,
+) -> Result<Arc<Bench>, Problem> {
+    let may = |bench: &&Arc<Bench>| bench.may(caller, Permission::Read).is_ok();
+    bench.filter(may).cloned().ok_or_else(|| {
         Problem::not_found(format!(
             "there is no environment {environment} of a project {project} that you may see"
         ))

@@ -70,12 +70,12 @@ pub(crate) async fn outermost(State(app): State<Arc<App>>, mut request: Request,
     let is_api = path.starts_with("/api/");
     // a path would be as many series of metrics as there are runs
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let shown = shown(&path);
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).await;
     app.metrics.answered(method.as_str(), &route, response.status().as_u16(), began.elapsed());
     if let Some(Failed(mut problem)) = response.extensions_mut().remove::<Failed>() {
         if response.status().is_server_error() || !method.is_safe() {
+            let shown = shown(&path);
             let why = problem.detail.as_deref().unwrap_or_default().replace(&path, &shown);
             (app.log)(&format!("{id} {method} {shown} {} {why}", response.status().as_u16()));
         }
@@ -93,7 +93,7 @@ pub(crate) async fn outermost(State(app): State<Arc<App>>, mut request: Request,
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
     } else if !method.is_safe() {
-        (app.log)(&format!("{id} {method} {shown} {}", response.status().as_u16()));
+        (app.log)(&format!("{id} {method} {} {}", shown(&path), response.status().as_u16()));
     }
     dress(response.headers_mut(), &id, is_api, app.secure);
     response

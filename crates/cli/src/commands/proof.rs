@@ -76,37 +76,16 @@ pub(super) fn downloaded(
     let notes = checkpoints.into_iter().take(NOTES_MAX).map(|checkpoint| checkpoint.note).collect();
     let mut export = there.wait(there.at.export())?;
     let mut position = 0;
-    let mut ended: Option<Result<(), Report>> = None;
     let records = std::iter::from_fn(|| {
         let line = there.wait(export.line()).map_err(|error| JournalError::Storage {
             code: error.code(),
             what: error.whole(),
             hint: error.hint(),
         });
-        let bytes = match line.transpose()? {
-            Ok(bytes) => bytes,
-            Err(error) => return Some(Err(error)),
-        };
         position += 1;
-        match take(&bytes) {
-            Ok(true) => Some(Ok((position, bytes))),
-            Ok(false) => {
-                ended = Some(Ok(()));
-                None
-            }
-            Err(report) => {
-                ended = Some(Err(report));
-                None
-            }
-        }
+        line.transpose().map(|line| line.map(|bytes| (position, bytes)))
     });
-    let verified = whole(records, trusted, notes);
-    match ended {
-        Some(Ok(())) => return Ok(None),
-        Some(Err(report)) => return Err(report),
-        None => {}
-    }
-    let verified = verified?;
+    let Some(verified) = handed(records, trusted, notes, take)? else { return Ok(None) };
     if verified.report.head.position < known {
         let what = format!(
             "the server sent {} and says that there are {known}",
@@ -125,9 +104,19 @@ pub(super) fn read_here(
 ) -> Result<Option<Verified>, Report> {
     let journal = ReadOnlyJournal::open(place.state.journal())?;
     let notes = journal.checkpoints(NOTES_MAX)?.into_iter().map(|row| row.note).collect();
+    handed(journal.scan(0), trusted, notes, take)
+}
+
+/// Verifies records and hands each to `take` on the way; nothing comes of it where `take` has had enough.
+fn handed<B: AsRef<[u8]> + Send>(
+    records: impl Iterator<Item = Result<(u64, B), JournalError>>,
+    trusted: Vec<Verifier>,
+    notes: Vec<String>,
+    take: &mut dyn FnMut(&[u8]) -> Result<bool, Report>,
+) -> Result<Option<Verified>, Report> {
     let mut ended: Option<Result<(), Report>> = None;
-    let records = journal.scan(0).map_while(|stored| {
-        let taken = stored.as_ref().map_or(Ok(true), |(_, bytes)| take(bytes));
+    let records = records.map_while(|stored| {
+        let taken = stored.as_ref().map_or(Ok(true), |(_, bytes)| take(bytes.as_ref()));
         if matches!(taken, Ok(true)) {
             return Some(stored);
         }

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify;
 use tokio::io::unix::AsyncFd;
 
-use crate::layout::{ACCESS, MANIFEST, POLICY, WORKFLOWS};
-use crate::limits;
+use crate::layout::{ACCESS, MANIFEST, POLICY_TEXTS, Texts, WORKFLOW_TEXTS, WORKFLOWS};
+
+/// What the rules are made of, besides two files of their own.
+const TEXTS: [Texts; 2] = [POLICY_TEXTS, WORKFLOW_TEXTS];
 
 /// Bytes of what the kernel tells that are read at once; the longest name fits.
 const TOLD_BYTES: usize = 4 << 10;
@@ -33,12 +35,10 @@ impl Print {
     /// Looks at the files of the project in `root`. Reads none.
     pub(super) fn of(root: &Path) -> Self {
         let mut files = vec![PathBuf::from(MANIFEST), PathBuf::from(ACCESS)];
-        for directory in [POLICY, WORKFLOWS] {
-            let entries = fs_err::read_dir(root.join(directory)).into_iter().flatten().flatten();
-            let named = entries.map(|entry| Path::new(directory).join(entry.file_name()));
-            files.extend(named.filter(|file| is_text(file)).take(limits::FILES_MAX + 1));
+        for texts in TEXTS {
+            // what cannot be listed is found out when the rules are read; that it cannot is told from an empty directory
+            files.extend(texts.listed(root).unwrap_or_else(|_| vec![PathBuf::from(texts.directory)]));
         }
-        files.sort();
         let stamped = |file: PathBuf| {
             // what is there and cannot be looked at is found out when it is read
             let stamp = fs_err::metadata(root.join(&file)).ok().map(|found| Stamp {
@@ -65,10 +65,6 @@ impl Print {
     }
 }
 
-fn is_text(file: &Path) -> bool {
-    file.extension().is_some_and(|kind| ["yaml", "yml", "json", "rego"].iter().any(|known| kind == *known))
-}
-
 /// What the kernel tells of the directories that the files are in.
 pub(super) struct Told(AsyncFd<OwnedFd>);
 
@@ -88,7 +84,7 @@ impl Told {
     pub(super) fn watch(&self, root: &Path) -> bool {
         use inotify::WatchFlags as On;
         let on = On::ATTRIB | On::CLOSE_WRITE | On::CREATE | On::DELETE | On::MODIFY | On::MOVE;
-        for directory in [POLICY, WORKFLOWS] {
+        for Texts { directory, .. } in TEXTS {
             // one that is not there is told of when it is made
             let _ = inotify::add_watch(self.0.get_ref(), root.join(directory), on);
         }
@@ -104,7 +100,9 @@ impl Told {
             // without a name it is about a directory itself, or more was told than is kept
             any |= event.file_name().is_none_or(|name| {
                 let name = OsStr::from_bytes(name.to_bytes());
-                is_text(Path::new(name)) || name == POLICY || name == WORKFLOWS
+                let is_text =
+                    TEXTS.iter().any(|texts| name == texts.directory || texts.knows(Path::new(name)));
+                is_text || name == MANIFEST || name == ACCESS
             });
         }
         any
@@ -123,6 +121,7 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::POLICY;
 
     #[test]
     fn files_that_were_changed_in_any_way_are_others() {

@@ -118,7 +118,7 @@ fn changes(bench: &Bench, row: &ApprovalRow) -> Answer<Option<Vec<plan::Change>>
     let plan = run.map(|run| runs::text_of(bench, &run)).transpose()?.flatten();
     // what cannot be read is not shown here; the run itself says what is the matter with it
     let plan = plan.and_then(|text| plan::Plan::from_file(text.as_bytes()).ok());
-    Ok(plan.map(|plan| plan.changes.clone()))
+    Ok(plan.map(plan::Plan::into_changes))
 }
 
 /// The verdict that demands an approval; none where the workflow itself asks.
