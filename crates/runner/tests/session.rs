@@ -32,7 +32,7 @@ fn infrastructure_37_ready_first_done_for_each_exit_last_and_the_file_gone() {
 }
 
 #[test]
-fn infrastructure_37_a_bad_frame_is_an_error_and_the_session_goes_on() {
+fn infrastructure_36_37_a_bad_frame_is_an_error_and_the_session_goes_on() {
     let mut helper = Helper::open();
     let framed = |head: &[u8]| {
         let mut bytes = u32::try_from(head.len()).expect("small").to_be_bytes().to_vec();

@@ -8,7 +8,7 @@ trials!(
     release_escalates_and_rolls_back_on_timeout,
     incident_response_notes_what_is_minor_and_restarts_what_is_major,
     data_fix_waits_for_its_window_in_prod,
-    policies_of_examples_pass_their_tests,
+    infrastructure_25_26_27_28_policies_of_examples_pass_their_tests,
 );
 
 fn release_completes_with_both_approvals() {
@@ -95,7 +95,7 @@ fn data_fix_waits_for_its_window_in_prod() {
     assert_eq!(waits, (&"window".into(), &"2026-11-24T01:00:00.000Z".into()), "{row}");
 }
 
-fn policies_of_examples_pass_their_tests() {
+fn infrastructure_25_26_27_28_policies_of_examples_pass_their_tests() {
     for example in ["release", "incident-response", "data-fix", "guardrails"] {
         let mut sandbox = Sandbox::with_example(example);
         let said = sandbox.run(&["policy", "test"]);

@@ -87,7 +87,7 @@ impl Site {
 }
 
 #[test]
-fn infrastructure_14_a_plan_is_applied_once_and_drift_is_found_and_repaired() {
+fn infrastructure_14_17_a_plan_is_applied_once_and_drift_is_found_and_repaired() {
     let Some(site) = Site::start() else { return };
     site.policy(
         "require: [{match: {action: plan.apply}, chain: lead, reason: hosts are changed with four eyes}]\n",

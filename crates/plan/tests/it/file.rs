@@ -39,6 +39,27 @@ fn a_changed_plan_is_refused() {
 }
 
 #[test]
+fn infrastructure_10_a_plan_that_makes_no_sense_is_refused() {
+    let changed = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut file: serde_json::Value = serde_json::from_slice(&some().to_file()).unwrap();
+        change(&mut file["plan"]);
+        file["digest"] = model::Digest::of_json(&file["plan"]).to_string().into();
+        Plan::from_file(file.to_string().as_bytes())
+    };
+    assert!(changed(&|_| {}).is_ok());
+    let after = |step: u32| serde_json::json!([{"step": step, "kind": "require"}]);
+    for (what, error) in [
+        ("there is no step 99", changed(&|plan| plan["changes"][1]["after"] = after(99))),
+        ("in a circle", changed(&|plan| plan["changes"][0]["after"] = after(2))),
+    ] {
+        let error = error.unwrap_err();
+        assert!(matches!(&error, FileError::Unsound(why) if why.contains(what)), "{what}: {error}");
+    }
+    let unnamed = changed(&|plan| plan["changes"][0]["instance"] = "".into());
+    assert!(matches!(unnamed, Err(FileError::Unreadable(_))), "{unnamed:?}");
+}
+
+#[test]
 fn other_versions_and_strange_members_are_refused() {
     let text = String::from_utf8(some().to_file()).unwrap();
     let newer = text.replace("aedile.plan/1", "aedile.plan/2").replacen("\"changes\"", "\"steps\"", 1);

@@ -76,7 +76,7 @@ fn helpers_in_other_packages_and_files_work() {
 }
 
 #[test]
-fn what_cannot_be_evaluated_denies() {
+fn infrastructure_29_what_cannot_be_evaluated_denies() {
     for (what, rules) in [
         ("conflict", "f(x) := 1 if x\nf(x) := 2 if x\ndeny contains \"x\" if f(true) == 1"),
         (

@@ -47,7 +47,7 @@ async fn status(user: &User<'_>, method: &Method, path: &str) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strangers_get_health_and_nothing_else() {
+async fn workflows_47_strangers_get_health_and_nothing_else() {
     let world = World::new().await;
     let wrong =
         User { world: &world, token: Some("aedile_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()) };
