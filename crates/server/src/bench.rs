@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::drift::Standing;
-use journal::JournalError;
+use journal::{Journal as _, JournalError};
 use model::{Environment, Permission};
 use project::{Access, Machine, Place, Project, Workshop};
 
 use crate::feed::Feed;
 use crate::identity::{Caller, IdentityError};
+use crate::problem::Answer;
 use crate::{ServerError, limits, routes};
 
 /// One environment of a project at work.
@@ -26,6 +27,8 @@ pub struct Bench {
     pub machine: Machine,
     /// What is known of drift, as far as it was asked: every page does, and nobody folds it anew for one.
     drift: Mutex<Standing>,
+    /// How all stood when it was asked last, and by which access rules.
+    glance: Mutex<Option<(Arc<Access>, api::Status)>>,
 }
 
 impl Bench {
@@ -35,7 +38,15 @@ impl Bench {
         let workshop = Workshop::open(&place, machine)?;
         let feed = Feed::start(Arc::clone(&workshop.journal))?;
         let project = project.manifest.name.clone();
-        Ok(Self { project, place, workshop, feed, machine: machine.clone(), drift: Mutex::default() })
+        Ok(Self {
+            project,
+            place,
+            workshop,
+            feed,
+            machine: machine.clone(),
+            drift: Mutex::default(),
+            glance: Mutex::default(),
+        })
     }
 
     /// What drifted, and what is done about it.
@@ -47,6 +58,30 @@ impl Bench {
         let mut standing = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
         standing.catch_up(&*self.workshop.journal)?;
         Ok(standing)
+    }
+
+    /// How all stands: as `look` answers, which is asked where a record or other access rules came since the last time. Views are
+    /// folded with the records, so that without a new one all stands as it stood.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or what `look` says.
+    pub(crate) fn glance(
+        &self,
+        look: impl FnOnce(&Access, &Standing) -> Answer<api::Status>,
+    ) -> Answer<api::Status> {
+        let access = self.access();
+        let position = self.workshop.journal.head()?.position;
+        // what a panic left is what was known before
+        let mut last = self.glance.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((rules, status)) = &*last
+            && status.journal.position == position
+            && Arc::ptr_eq(rules, &access)
+        {
+            return Ok(status.clone());
+        }
+        let status = look(&access, &*self.drift()?)?;
+        *last = Some((access, status.clone()));
+        Ok(status)
     }
 
     /// Its name.

@@ -70,8 +70,10 @@ pub(crate) async fn status(at: At<Read>) -> Answer<Json<api::Status>> {
 
 /// Whether anything is broken, whether anything waits, and what is under way.
 pub(crate) fn glance(bench: &Bench) -> Answer<api::Status> {
-    let names = (bench.project.as_str(), bench.environment().as_str());
-    let status = reads::status(&bench.workshop.journal, &bench.access(), &*bench.drift()?, names)?;
+    let status = bench.glance(|access, drift| {
+        let names = (bench.project.as_str(), bench.environment().as_str());
+        reads::status(&bench.workshop.journal, access, drift, names)
+    })?;
     let rules = bench.workshop.rules.trouble().map(|why| why.to_string());
     Ok(api::Status { rules, ..status })
 }
