@@ -1,4 +1,4 @@
-//! `cargo xtask runners`: builds `aedile-runner`, static and for size, for each architecture that hosts may have.
+//! `cargo xtask runners`: builds `aedile-runner`, static and small, for each architecture that hosts may have.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

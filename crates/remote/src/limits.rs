@@ -38,7 +38,7 @@ pub const EVENTS: usize = 32;
 pub const WINDOW: u32 = 16 << 20;
 /// The SSH packet: 64 KiB less one.
 pub const PACKET: u32 = 65_535;
-/// The runner's file: 4 MiB when built for size. A development build is larger, so that the limit is 128 MiB.
+/// The runner's file: 4 MiB when it is released. A development build is larger, so that the limit is 128 MiB.
 pub const RUNNER_MAX: u64 = 128 << 20;
 /// Sessions with one host at the same time when nothing else is said; sshd's own default is 10.
 pub const PER_HOST: usize = 4;
