@@ -33,14 +33,15 @@ use report::Report;
 
 /// Runs the command that `args` ask for, and answers the process's exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>, world: &World) -> ExitCode {
+    memory::small_pages();
     let args: Vec<OsString> = args.into_iter().collect();
-    if args.iter().any(|word| word == "server" || word == "ui") {
-        memory::small_pages();
-    }
     let cli = match args::Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(&error, &args)),
     };
+    if !matches!(cli.command, args::Command::Server(_) | args::Command::Ui(_)) {
+        memory::large_pages();
+    }
     let mut ui = ui::Ui::new(&cli.global);
     let code = match commands::run(&mut ui, world, &cli) {
         Ok(code) => code,

@@ -1,15 +1,21 @@
-//! Memory that a server takes while it starts, and does not need while it waits.
+//! How the process takes memory: a server, which mostly waits, as little as can be; a command, which ends soon, as fast as can be.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::mm::{Advice, madvise};
 
-/// Takes memory in small pages from here on. A server mostly waits, and pages of two megabytes of which each thread touches a
-/// little are memory for nothing; a command that ends soon is better served by them. Where the kernel refuses, all stays as it
-/// is.
+/// Takes memory in small pages from here on: what a process does in its first moment, before it knows which command it is.
+/// A server mostly waits, and pages of two megabytes of which each thread touches a little are memory for nothing. Where the
+/// kernel refuses, all stays as it is.
 pub(crate) fn small_pages() {
     let _refused = rustix::thread::disable_transparent_huge_pages(true);
+}
+
+/// Takes memory in large pages from here on, where the allocator asks for them: what a command that ends soon is better served
+/// by.
+pub(crate) fn large_pages() {
+    let _refused = rustix::thread::disable_transparent_huge_pages(false);
 }
 
 /// How often a server lets go of the pages of the program.

@@ -76,8 +76,8 @@ pub struct InFlight {
     pub name: String,
     /// The kind of task.
     pub task: String,
-    /// What is being done.
-    pub action: Action,
+    /// What is being done, shared with whoever performs it.
+    pub action: Arc<Action>,
     /// Nobody knows whether it happened, and a person must say: the sequence of the record that says so.
     pub in_doubt: Option<u64>,
     /// Quotas it holds.
@@ -314,7 +314,7 @@ impl RunState {
                 attempt: scheduled.attempt,
                 name: scheduled.name.clone(),
                 task: scheduled.task.clone(),
-                action: action_of(&scheduled.action),
+                action: Arc::new(action_of(&scheduled.action)),
                 in_doubt: None,
                 quotas: scheduled.quotas.clone(),
             },

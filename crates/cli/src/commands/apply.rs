@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::Submission;
+use engine::ports::Definition;
 use model::{RunId, code};
 use plan::apply::Options;
 use plan::{Plan, Stale};
@@ -101,7 +102,8 @@ impl Change<'_> {
             let workshop = Workshop::open(&here.place, &machine(world))?;
             let site = workshop.site.clone().ok_or_else(|| Report::from(ProjectError::NoInfrastructure))?;
             let plan = plan(ui, &site).await?;
-            if let Some(report) = refused(&workshop, here, &plan)? {
+            let definition = definition(&plan);
+            if let Some(report) = refused(&workshop, here, &plan, &definition)? {
                 return Err(report);
             }
             if !ui.json {
@@ -118,7 +120,7 @@ impl Change<'_> {
             }
             let plan = Arc::new(plan);
             site.keep(&plan);
-            let run = self.submit(world, here, &workshop, &plan).await?;
+            let run = self.submit(world, here, &workshop, (&plan, definition)).await?;
             let options = Follow {
                 run,
                 dialect: Dialect::Standard,
@@ -139,13 +141,13 @@ impl Change<'_> {
         world: &World,
         here: &Here,
         workshop: &Workshop,
-        plan: &Plan,
+        (plan, definition): (&Plan, Definition),
     ) -> Result<RunId, Report> {
         let access = Arc::clone(&workshop.rules.now().access);
         let actor = access.actor(&here.place.environment, &world.user, self.carry.act_as.as_deref())?;
         let input = ApplyInput { options: self.options.clone() };
         let submission = Submission {
-            definition: definition(plan),
+            definition,
             input: serde_json::to_value(&input).unwrap_or_default(),
             requester: actor.principal.clone(),
             via: actor.via.clone(),
@@ -169,7 +171,12 @@ fn options(args: &ApplyArgs) -> Options {
 }
 
 /// Why a plan cannot be applied, as far as that is known before anybody is asked.
-fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Report>, Report> {
+fn refused(
+    workshop: &Workshop,
+    here: &Here,
+    plan: &Plan,
+    definition: &Definition,
+) -> Result<Option<Report>, Report> {
     if plan.environment != here.place.environment {
         let what = format!(
             "the plan is for environment {}, and this is {}",
@@ -178,7 +185,6 @@ fn refused(workshop: &Workshop, here: &Here, plan: &Plan) -> Result<Option<Repor
         let hint = format!("aedile apply --env {} FILE", plan.environment);
         return Ok(Some(Report::new(code::plan::STALE, what).with_hint(hint)));
     }
-    let definition = definition(plan);
     if definition.text.len() > journal::limits::DEFINITION_BYTES_MAX {
         let what = format!("the plan of {} is too large for one run", count(plan.changes.len(), "change"));
         let report = Report::new(code::plan::LIMIT, what);

@@ -16,7 +16,7 @@ impl Driver {
         let Some(in_flight) = self.state.in_flight.get(step).filter(|one| one.attempt == attempt) else {
             return;
         };
-        let action = in_flight.action.clone();
+        let action = Arc::clone(&in_flight.action);
         let (canceller, cancellation) = Cancellation::new();
         let context = self.context(step, attempt, cancellation);
         let performer = self.shared.performers.find(&action.kind);
@@ -45,7 +45,7 @@ impl Driver {
     /// Looks whether an interrupted effect of class `verifiable` happened.
     pub(super) fn check(&mut self, step: &StepId) {
         let Some(in_flight) = self.state.in_flight.get(step) else { return };
-        let (action, attempt) = (in_flight.action.clone(), in_flight.attempt);
+        let (action, attempt) = (Arc::clone(&in_flight.action), in_flight.attempt);
         let (canceller, cancellation) = Cancellation::new();
         let context = self.context(step, attempt, cancellation);
         let performer = self.shared.performers.find(&action.kind);

@@ -12,6 +12,7 @@ use plan::{Held, Name, Operation, Plan, Seals, Term, Values};
 use provider::exchange::{self, Change};
 use provider::{Group, Inspected, Needs, ProviderError, Rights, TypeDescription, step};
 use remote::Carrier;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::batch::{Answer, Batches};
@@ -34,8 +35,9 @@ impl Resources {
 impl Resources {
     /// The context with the secrets that the configuration declares.
     fn with_secrets(&self, context: &Context, action: &Action) -> Result<Context, Failure> {
-        let input = input(action)?;
-        let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
+        let digest = action.input.get("plan").and_then(Value::as_str).and_then(|plan| plan.parse().ok());
+        let plan = digest.and_then(|digest| self.site.plan_of(&digest));
+        let plan = plan.ok_or_else(|| broken("the plan is not known here"))?;
         // a process that did not make the plan has not read the configuration yet
         if self.site.secrets().is_none() {
             let read = self.site.configuration(&plan.variables);
@@ -75,7 +77,7 @@ impl Performer for Resources {
 }
 
 fn input(action: &Action) -> Result<ResourceInput, Failure> {
-    serde_json::from_value(action.input.clone())
+    ResourceInput::deserialize(&action.input)
         .map_err(|error| broken(format!("the input of {} cannot be read: {error}", action.target)))
 }
 
