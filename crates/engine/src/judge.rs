@@ -102,7 +102,7 @@ impl Judge {
     pub(crate) fn rule_run(&self, run: &RunState, now: Timestamp) -> Decision {
         let ruling = self.rules.ruling();
         let facts = Facts { plan: run.program.document(), ..Self::facts(&ruling, run) };
-        ruling.policy.decide(&Request::run(&facts), &self.quotas, now)
+        ruling.policy.judge(&Request::run(&facts), &self.quotas, now)
     }
 
     /// May this step have its effect?
@@ -115,7 +115,7 @@ impl Judge {
     ) -> Decision {
         let ruling = self.rules.ruling();
         let facts = Self::facts(&ruling, run);
-        ruling.policy.decide(&Request::step(&facts, &step.id, &step.name, attempt, action), &self.quotas, now)
+        ruling.policy.judge(&Request::step(&facts, &step.id, &step.name, attempt, action), &self.quotas, now)
     }
 
     /// What an action that is already allowed may reach: after a crash it is performed again without being judged again.
@@ -129,7 +129,7 @@ impl Judge {
     ) -> Granted {
         let ruling = self.rules.ruling();
         let facts = Self::facts(&ruling, run);
-        ruling.policy.decide(&Request::step(&facts, step, name, 1, action), &self.quotas, now).granted
+        ruling.policy.judge(&Request::step(&facts, step, name, 1, action), &self.quotas, now).granted
     }
 
     /// The uses to append with an intent to act.

@@ -67,13 +67,31 @@ impl PolicySet {
     /// in an open one quotas still count. Whatever cannot be evaluated denies.
     pub fn decide(&self, request: &Request<'_>, quotas: &dyn QuotaView, now: Timestamp) -> Decision {
         let now = to_millisecond(now);
-        let Told { mut tally, states, granted, document } = self.ask(request, quotas, now, true);
+        let told = self.ask(request, quotas, now, true);
+        let input = Digest::of_json(&told.document);
+        self.decided(told, input, now)
+    }
+
+    /// The same decision without its document ([`Decision::document`] is null), which is made only if a rule reads it: for
+    /// whoever acts on it at once. What was judged can be large, a whole plan.
+    pub fn judge(&self, request: &Request<'_>, quotas: &dyn QuotaView, now: Timestamp) -> Decision {
+        let now = to_millisecond(now);
+        let mut told = self.ask(request, quotas, now, self.reads_documents());
+        let input = match told.document.take() {
+            Value::Null => request.digest(&told.states, now),
+            document => Digest::of_json(&document),
+        };
+        self.decided(told, input, now)
+    }
+
+    /// What comes of all that the rules said of a document with this digest.
+    fn decided(&self, told: Told, input: Digest, now: Timestamp) -> Decision {
+        let Told { mut tally, states, granted, document } = told;
 
         let cause = tally.denied.iter().map(|(cause, _)| *cause).min().or(tally.held_by);
         let verdict = conclude(&mut tally);
         let goes_ahead = matches!(verdict, Verdict::Allow | Verdict::Require { .. });
         let reservations = if goes_ahead { reservations(&states) } else { Vec::new() };
-        let input = Digest::of_json(&document);
         Decision {
             judgement: Judgement { verdict, matched: tally.matched, policy: self.digest, input },
             reservations,

@@ -25,7 +25,8 @@ pub struct Decision {
     pub warnings: Vec<String>,
     /// Why it was denied, as a word for programs; `None` unless denied.
     pub cause: Option<Cause>,
-    /// The document whose digest is [`Judgement::input`]. Store it to be able to repeat the decision.
+    /// The document whose digest is [`Judgement::input`]. Store it to be able to repeat the decision. Null where nobody asked for
+    /// it ([`crate::PolicySet::judge`]).
     pub document: Value,
     /// When it was decided.
     pub at: Timestamp,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use model::{Action, Digest, Environment, Origin, Principal, Role, RunId, StepId, Timestamp, time::rfc3339};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::matching::{Seen, SubjectWord};
 use crate::quota::QuotaState;
@@ -143,67 +144,138 @@ impl<'a> Request<'a> {
 
     /// Everything policy sees, as described in `docs/reference/policy.md`. Its digest is the judgement's `input`.
     pub(crate) fn document(&self, quotas: &[QuotaState], now: Timestamp) -> Value {
+        serde_json::to_value(self.seen_by_rules(quotas, now)).unwrap_or_default()
+    }
+
+    /// The digest of that document, which is not made for it.
+    pub(crate) fn digest(&self, quotas: &[QuotaState], now: Timestamp) -> Digest {
+        let mut bytes = Vec::new();
+        match model::canonical::serialize(&self.seen_by_rules(quotas, now), &mut bytes) {
+            Ok(()) => Digest::of(&bytes),
+            // only what nests too deep has no form there
+            Err(_) => Digest::of_json(&self.document(quotas, now)),
+        }
+    }
+
+    fn seen_by_rules(&self, quotas: &[QuotaState], now: Timestamp) -> Document<'a> {
         let facts = self.facts;
-        let mut document = Map::new();
-        let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
-        put("environment", facts.environment.as_str().into());
-        put("principal", facts.principal.as_str().into());
-        if let Some(via) = &facts.via {
-            put("via", via.as_str().into());
-        }
-        put("roles", facts.roles.iter().map(Role::as_str).collect());
-        if let Some(tenant) = &facts.tenant {
-            put("tenant", tenant.as_str().into());
-        }
         let workflow = &facts.workflow;
-        let mut which = json!({
-            "namespace": workflow.namespace,
-            "name": workflow.name,
-            "version": workflow.version,
-            "digest": workflow.digest.to_string(),
-        });
-        // what goes without saying is left out, so that decisions of before repeat bit for bit
-        if !workflow.origin.is_project() {
-            which["origin"] = workflow.origin.as_str().into();
-        }
-        put("workflow", which);
-        let mut run = Map::new();
-        run.insert("id".to_owned(), facts.run.to_string().into());
-        run.insert("submitted".to_owned(), rfc3339(facts.submitted).into());
-        if let Some(parent) = facts.parent {
-            run.insert("parent".to_owned(), parent.to_string().into());
-        }
-        match self.subject {
-            Subject::Run => {
-                put("subject", "run".into());
-                // a run's input can be large, and a run has many steps, so only the run itself is judged with it
-                run.insert("input".to_owned(), Value::clone(&facts.input));
-                if let Some(plan) = &facts.plan {
-                    put("plan", Value::clone(plan));
-                }
-            }
+        let (step, action) = match self.subject {
+            Subject::Run => (None, None),
             Subject::Step { step, name, attempt, action } => {
-                put("subject", "step".into());
-                put("step", json!({"id": step.as_str(), "name": name, "attempt": attempt}));
-                put("action", action_document(action));
+                (Some(StepPart { id: step.as_str(), name, attempt }), Some(ActionPart::from(action)))
             }
+        };
+        let whole = action.is_none();
+        Document {
+            environment: facts.environment.as_str(),
+            principal: facts.principal.as_str(),
+            via: facts.via.as_ref().map(Principal::as_str),
+            roles: facts.roles.iter().map(Role::as_str).collect(),
+            tenant: facts.tenant.as_deref(),
+            workflow: WorkflowPart {
+                namespace: &workflow.namespace,
+                name: &workflow.name,
+                version: &workflow.version,
+                digest: workflow.digest.to_string(),
+                // what goes without saying is left out, so that decisions of before repeat bit for bit
+                origin: (!workflow.origin.is_project()).then(|| workflow.origin.as_str()),
+            },
+            run: RunPart {
+                id: facts.run.to_string(),
+                submitted: rfc3339(facts.submitted),
+                parent: facts.parent.map(|parent| parent.to_string()),
+                // a run's input can be large, and a run has many steps, so only the run itself is judged with it
+                input: whole.then_some(&*facts.input),
+            },
+            subject: if whole { "run" } else { "step" },
+            plan: facts.plan.as_deref().filter(|_| whole),
+            step,
+            action,
+            time: TimePart { now: rfc3339(now), unix_ms: now.as_millisecond() },
+            quotas: quotas.iter().map(quota_document).collect(),
         }
-        put("run", Value::Object(run));
-        put("time", json!({"now": rfc3339(now), "unixMs": now.as_millisecond()}));
-        put("quotas", quotas.iter().map(quota_document).collect());
-        Value::Object(document)
     }
 }
 
-fn action_document(action: &Action) -> Value {
-    json!({
-        "kind": action.kind,
-        "target": action.target,
-        "input": action.input,
-        "effect": action.effect.as_str(),
-        "reversibility": action.reversibility.as_str(),
-        "wants": action.wants.iter().map(|want| want.0.as_str()).collect::<Vec<_>>(),
-    })
+/// The one document, as far as it can be on loan. Members are declared in the order of the canonical form, in which they are written.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<ActionPart<'a>>,
+    environment: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a Value>,
+    principal: &'a str,
+    quotas: Vec<Value>,
+    roles: Vec<&'a str>,
+    run: RunPart<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<StepPart<'a>>,
+    subject: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    time: TimePart,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<&'a str>,
+    workflow: WorkflowPart<'a>,
+}
+
+#[derive(Serialize)]
+struct ActionPart<'a> {
+    effect: &'static str,
+    input: &'a Value,
+    kind: &'a str,
+    reversibility: &'static str,
+    target: &'a str,
+    wants: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RunPart<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    submitted: String,
+}
+
+#[derive(Serialize)]
+struct StepPart<'a> {
+    attempt: u32,
+    id: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TimePart {
+    now: String,
+    unix_ms: i64,
+}
+
+#[derive(Serialize)]
+struct WorkflowPart<'a> {
+    digest: String,
+    name: &'a str,
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'static str>,
+    version: &'a str,
+}
+
+impl<'a> From<&'a Action> for ActionPart<'a> {
+    fn from(action: &'a Action) -> Self {
+        Self {
+            kind: &action.kind,
+            target: &action.target,
+            input: &action.input,
+            effect: action.effect.as_str(),
+            reversibility: action.reversibility.as_str(),
+            wants: action.wants.iter().map(|want| want.0.as_str()).collect(),
+        }
+    }
 }
 
 fn quota_document(quota: &QuotaState) -> Value {

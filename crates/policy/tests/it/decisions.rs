@@ -360,13 +360,21 @@ require: [{match: {action: wasm.deploy}, chain: c}]
 }
 
 #[test]
+fn what_nests_deeper_than_records_may_is_judged_all_the_same() {
+    let deep = (0..130).fold(json!(1), |inner, _| json!([inner]));
+    let decision =
+        ask(&set("default: allow"), &facts(), &action("wasm.x", "t", deep, &[]), &NothingUsed, NOON);
+    assert_eq!(decision.judgement.input, model::Digest::of_json(&decision.document));
+}
+
+#[test]
 fn a_run_is_judged_as_a_whole() {
     let set = set("
 chains: {release: {levels: [{roles: [lead]}]}}
 require: [{match: {subject: run, workflow: ops/*}, chain: release}]
 ");
     let facts = facts();
-    let decision = set.decide(&Request::run(&facts), &NothingUsed, at(NOON));
+    let decision = decide(&set, &Request::run(&facts), &NothingUsed, at(NOON));
     let Verdict::Require { approvals } = &decision.judgement.verdict else { panic!("{decision:?}") };
     assert_eq!(approvals[0].name, "release");
     assert_eq!(decision.document["run"]["input"], json!({"version": "2.1"}));

@@ -13,7 +13,7 @@ fn sent() -> policy::Facts {
 }
 
 fn run(set: &PolicySet, facts: &policy::Facts) -> policy::Decision {
-    set.decide(&Request::run(facts), &NothingUsed, at(NOON))
+    decide(set, &Request::run(facts), &NothingUsed, at(NOON))
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn rego_and_rules_see_the_plan_that_a_run_applies() {
         plan: Some(Arc::new(json!({"changes": [{"operation": operation}]}))),
         ..facts()
     };
-    let decide = |facts: &Facts| set.decide(&Request::run(facts), &NothingUsed, at(NOON));
+    let decide = |facts: &Facts| decide(&set, &Request::run(facts), &NothingUsed, at(NOON));
     assert_eq!(verdict(&decide(&applying("create"))), "allow");
     let denied = decide(&applying("delete"));
     assert_eq!(verdict(&denied), "deny");

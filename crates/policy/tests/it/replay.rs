@@ -26,7 +26,7 @@ fn a_recorded_decision_is_repeated_bit_for_bit() {
             .into_iter()
             .enumerate()
     {
-        let run = set.decide(&Request::run(&about), &ledger, at(now));
+        let run = decide(&set, &Request::run(&about), &ledger, at(now));
         assert_eq!(set.replay(&run.document).unwrap(), run);
         for action in [
             plain("wasm.release"),

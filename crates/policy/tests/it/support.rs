@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{
     Action, Capability, Digest, EffectClass, Principal, Reversibility, Role, RunId, StepId, Timestamp,
 };
-use policy::{Decision, Facts, NothingUsed, PolicySet, QuotaView, Request, Source, WorkflowFacts};
+use policy::{Cause, Decision, Facts, NothingUsed, PolicySet, QuotaView, Request, Source, WorkflowFacts};
 use serde_json::{Value, json};
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -95,7 +95,25 @@ pub(crate) fn ask(
     now: &str,
 ) -> Decision {
     let step = StepId::new("/do/0/deploy");
-    set.decide(&Request::step(facts, &step, "deploy", 1, action), quotas, at(now))
+    decide(set, &Request::step(facts, &step, "deploy", 1, action), quotas, at(now))
+}
+
+/// Decides, and sees that the decision is the same where nobody wants its document.
+pub(crate) fn decide(
+    set: &PolicySet,
+    request: &Request<'_>,
+    quotas: &dyn QuotaView,
+    now: Timestamp,
+) -> Decision {
+    let decision = set.decide(request, quotas, now);
+    let (bare, full) = (set.judge(request, quotas, now), decision.clone());
+    if decision.cause == Some(Cause::Unevaluable) {
+        // why can be a time that passed
+        assert_eq!((bare.judgement.input, bare.cause), (full.judgement.input, full.cause));
+    } else {
+        assert_eq!(bare, Decision { document: Value::Null, ..full });
+    }
+    decision
 }
 
 pub(crate) fn ask_plainly(set: &PolicySet, kind: &str, now: &str) -> Decision {
