@@ -24,10 +24,12 @@ pub enum Refusal {
         seen: Digest,
     },
     /// Who asks cannot decide.
-    #[error("{by} made the request and so cannot decide it")]
+    #[error("{} made the request and so cannot decide it", whoever(by, person))]
     OwnRequest {
         /// Who.
         by: Principal,
+        /// The person behind them, who made it.
+        person: Principal,
     },
     /// None of their roles may decide at this level.
     #[error("{by} holds no role that may decide level {level} ({})", names(roles))]
@@ -62,6 +64,11 @@ pub enum Refusal {
         /// Who.
         by: Principal,
     },
+}
+
+/// Who made a request, where they decide on it as somebody else.
+fn whoever(by: &Principal, person: &Principal) -> String {
+    if by == person { by.to_string() } else { format!("{person}, who acts here as {by},") }
 }
 
 fn names(roles: &[Role]) -> String {

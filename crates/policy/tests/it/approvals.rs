@@ -122,7 +122,12 @@ fn who_asks_cannot_decide_whichever_principal_they_act_as() {
     for choice in [grant(), deny(), overriding()] {
         assert_eq!(code(decide(&mut approval, &choice, &who("maria", &["lead"]), 1)), "E0205");
         let behind = Approver { principal: user("ops"), via: Some(user("maria")), roles: roles(&["lead"]) };
-        assert_eq!(code(decide(&mut approval, &choice, &behind, 1)), "E0205");
+        let refused = decide(&mut approval, &choice, &behind, 1);
+        assert_eq!(
+            refused.as_ref().unwrap_err().to_string(),
+            "user:maria, who acts here as user:ops, made the request and so cannot decide it"
+        );
+        assert_eq!(code(refused), "E0205");
     }
     let mut behind = approval.question().clone();
     behind.requester_via = Some(user("root"));
