@@ -60,15 +60,26 @@ impl CompactRange {
 
     /// Appends a leaf.
     pub fn push(&mut self, leaf: Digest) {
-        let mut node = leaf;
-        // a subtree is complete for every one bit that the new leaf carries over
-        for _ in 0..self.size.trailing_ones() {
+        // any tree can be gone on with by one leaf
+        let _begins = self.push_subtree(leaf, 0);
+    }
+
+    /// Appends a complete subtree of two to the power of `level` leaves by its root. `false`: none of that size can begin where
+    /// the tree ends, and nothing was appended.
+    #[must_use]
+    pub fn push_subtree(&mut self, root: Digest, level: u32) -> bool {
+        let width = 1_u64.checked_shl(level).filter(|width| self.size.is_multiple_of(*width));
+        let Some(size) = width.and_then(|width| self.size.checked_add(width)) else { return false };
+        let mut node = root;
+        // a subtree is complete for every one bit that the new one carries over
+        for _ in 0..(self.size >> level).trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 node = node_hash(&left, &node);
             }
         }
         self.peaks.push(node);
-        self.size += 1;
+        self.size = size;
+        true
     }
 
     /// The root of the whole tree.
@@ -303,6 +314,26 @@ impl Prover {
         if let Some((_, part)) = self.parts.iter_mut().find(|(range, _)| range.contains(&index)) {
             part.push(leaf);
         }
+    }
+
+    /// Shows the next leaves, two to the power of `level` of them, at once by the root of their subtree. `false`: something of the
+    /// proof is among them, so that they have to be shown one by one, and nothing was taken.
+    #[must_use]
+    pub fn push_subtree(&mut self, root: Digest, level: u32) -> bool {
+        let Some(end) = 1_u64.checked_shl(level).and_then(|width| self.seen.checked_add(width)) else {
+            return false;
+        };
+        let apart = |part: &Range<u64>| part.end <= self.seen || end <= part.start;
+        let taken = match self.parts.iter_mut().find(|(part, _)| !apart(part)) {
+            // the proof has nothing to do with them
+            None => true,
+            Some((part, _)) if part.start > self.seen || part.end < end => false,
+            Some((_, part)) => part.push_subtree(root, level),
+        };
+        if taken {
+            self.seen = end;
+        }
+        taken
     }
 
     /// The proof. `None`: not all leaves have been shown.

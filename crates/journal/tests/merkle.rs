@@ -167,6 +167,29 @@ proptest! {
     }
 
     #[test]
+    fn parts_shown_by_their_roots_make_the_same_proofs(size in 1u64..300, index: u64, old: u64, level in 0u32..6) {
+        let (index, old) = (index % size, 1 + old % size);
+        for prover in [Prover::inclusion(index, size).unwrap(), Prover::consistency(old, size).unwrap()] {
+            let expected = prove(prover.clone(), size);
+            let (mut prover, mut at, width, mut taken) = (prover, 0, 1 << level, 0);
+            while at + width <= size {
+                let mut part = CompactRange::default();
+                (at..at + width).for_each(|number| part.push(leaf(number)));
+                if prover.push_subtree(part.root(), level) {
+                    taken += 1;
+                } else {
+                    (at..at + width).for_each(|number| prover.push(leaf(number)));
+                }
+                at += width;
+            }
+            (at..size).for_each(|number| prover.push(leaf(number)));
+            prop_assert_eq!(prover.proof().unwrap(), expected);
+            // all but the one part with what is proved
+            prop_assert!(taken + 1 >= size / width, "{taken} of {}", size / width);
+        }
+    }
+
+    #[test]
     fn a_proof_holds_for_nothing_else(size in 2u64..100, index: u64, flip in 0usize..2000) {
         let (root, index) = (tree(size).root(), index % size);
         let proof = prove(Prover::inclusion(index, size).unwrap(), size);

@@ -13,6 +13,7 @@ use crate::ledger;
 use crate::query::CheckpointRow;
 use crate::reader::clamp;
 use crate::sqlite::SqliteJournal;
+use crate::tiles::{self, Rest};
 
 /// The stream that keys and checkpoints are on.
 const ENVIRONMENT: &str = "environment";
@@ -146,7 +147,8 @@ impl SqliteJournal {
         })
     }
 
-    /// Proves that the record at `position` is below the newest checkpoint. Reads every record below it once.
+    /// Proves that the record at `position` is below the newest checkpoint. The first proof reads every record below that; later
+    /// ones those around `position`, and what has come since.
     ///
     /// # Errors
     /// `E0113` if no checkpoint covers the record yet.
@@ -159,7 +161,7 @@ impl SqliteJournal {
         let newest = self.checkpoints(1)?.pop().ok_or_else(not_covered)?;
         let index = position.checked_sub(1).ok_or_else(not_covered)?;
         let prover = Prover::inclusion(index, newest.size).ok_or_else(not_covered)?;
-        let path = self.show_to(prover, newest.size)?.ok_or_else(not_covered)?;
+        let path = self.show_to(prover, &newest)?.ok_or_else(not_covered)?;
         let note: Note = newest.note.parse().map_err(|error: journal::note::NoteError| from_coded(&error))?;
         Ok(Proof { index, path, note })
     }
@@ -176,17 +178,43 @@ impl SqliteJournal {
         };
         let newest = self.checkpoints(1)?.pop().ok_or_else(not_covered)?;
         let prover = Prover::consistency(old, newest.size).ok_or_else(not_covered)?;
-        let proof = self.show_to(prover, newest.size)?.ok_or_else(not_covered)?;
+        let proof = self.show_to(prover, &newest)?.ok_or_else(not_covered)?;
         Ok((newest, proof))
     }
 
-    fn show_to(&self, mut prover: Prover, size: u64) -> Result<Option<Vec<Digest>>, JournalError> {
-        for stored in self.scan(0) {
+    /// Shows a prover the tree of a checkpoint: complete parts by what is remembered of them, and the records of the others.
+    fn show_to(
+        &self,
+        mut prover: Prover,
+        newest: &CheckpointRow,
+    ) -> Result<Option<Vec<Digest>>, JournalError> {
+        let (mut tree, mut shown) = (CompactRange::default(), 0);
+        for root in self.tiles.below(newest.size) {
+            if !prover.push_subtree(root, tiles::LEVEL) {
+                for stored in self.scan(shown).take(tiles::WIDTH) {
+                    prover.push(record::digest(&stored?.1));
+                }
+            }
+            // parts of one size can always be put in a row
+            let _fits = tree.push_subtree(root, tiles::LEVEL);
+            shown += tiles::WIDTH as u64;
+        }
+        let mut rest = Rest::default();
+        for stored in self.scan(shown) {
             let (position, bytes) = stored?;
-            if position > size {
+            if position > newest.size {
                 break;
             }
-            prover.push(record::digest(&bytes));
+            let digest = record::digest(&bytes);
+            prover.push(digest);
+            tree.push(digest);
+            rest.push(digest);
+        }
+        // only what led to the root that was signed is worth remembering
+        if tree.root().hexadecimal() == newest.root {
+            self.tiles.remember(shown, rest);
+        } else {
+            self.tiles.forget();
         }
         Ok(prover.proof())
     }

@@ -43,6 +43,7 @@ mod readonly;
 mod scan;
 mod snapshot;
 mod sqlite;
+mod tiles;
 mod unwritten;
 mod views;
 mod writer;

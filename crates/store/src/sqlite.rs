@@ -16,6 +16,7 @@ use crate::ledger::{self, Entry};
 use crate::limits::LOCK_TIMEOUT;
 use crate::poller::Poller;
 use crate::reader::Readers;
+use crate::tiles::Tiles;
 use crate::writer::{Pending, Request, WallClock, Writer};
 
 /// How a store is opened.
@@ -61,6 +62,7 @@ impl fmt::Debug for Options {
 pub struct SqliteJournal {
     pub(crate) readers: Readers,
     pub(crate) clock: WallClock,
+    pub(crate) tiles: Tiles,
     watch: Arc<Watch>,
     // the threads end before the connections they share the file with
     poller: Poller,
@@ -91,7 +93,8 @@ impl SqliteJournal {
         let poller = Poller::start(path.clone(), watch.clone())?;
         let writer =
             Writer::start(connection, path, options.clock.clone(), options.lock_timeout, watch.clone())?;
-        Ok(Self { readers, clock: options.clock.clone(), watch, poller, writer })
+        let (clock, tiles) = (options.clock.clone(), Tiles::default());
+        Ok(Self { readers, clock, tiles, watch, poller, writer })
     }
 
     /// The file.

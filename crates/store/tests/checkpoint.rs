@@ -35,6 +35,11 @@ impl World {
         self.journal.checkpoint(id, &Principal::system(), &[&self.signer]).unwrap()
     }
 
+    /// The same file, of which nothing is remembered.
+    fn reopened(&self) -> SqliteJournal {
+        SqliteJournal::open(self.directory.path().join("journal.db"), &Options::default()).unwrap()
+    }
+
     fn tamper(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.directory.path().join("journal.db")).unwrap();
         connection.execute_batch(sql).unwrap();
@@ -108,4 +113,48 @@ fn records_are_proved_to_be_below_the_newest_checkpoint() {
     assert_eq!(newest.size, second.checkpoint.size);
     let (old, new) = (&first.checkpoint, &second.checkpoint);
     merkle::verify_consistency((old.size, &old.root), (new.size, &new.root), &proof).unwrap();
+}
+
+#[test]
+fn proofs_are_the_same_from_what_is_remembered_of_the_records() {
+    let world = World::new();
+    world.fill(2_500);
+    let first = world.seal().unwrap();
+    let asked = [1, 2, 1_024, 1_025, 2_048, 2_049, 2_500];
+    let fresh: Vec<_> = asked.map(|position| world.journal.prove(position).unwrap()).into();
+    // more parts are complete than the first proofs had seen
+    world.fill(1_000);
+    let second = world.seal().unwrap();
+    let reopened = world.reopened();
+    for (position, before) in asked.into_iter().zip(fresh) {
+        let record = &world.journal.read(position - 1, 1).unwrap()[0];
+        let proof = world.journal.prove(position).unwrap();
+        assert_eq!(proof.path, reopened.prove(position).unwrap().path, "record {position}");
+        let keys = || [world.signer.verifier()];
+        assert_eq!(proof.verify(&record.bytes, keys()).unwrap(), second.checkpoint, "record {position}");
+        assert_eq!(before.verify(&record.bytes, keys()).unwrap(), first.checkpoint, "record {position}");
+    }
+    for old in [1, 1_024, 2_500, 3_000] {
+        let proved = world.journal.prove_consistency(old).unwrap().1;
+        assert_eq!(proved, world.reopened().prove_consistency(old).unwrap().1, "{old}");
+    }
+}
+
+#[test]
+fn a_proof_reads_no_record_that_is_far_from_it_again() {
+    let world = World::new();
+    world.fill(2_500);
+    let sealed = world.seal().unwrap();
+    let path = |journal: &SqliteJournal| journal.prove(2_400).unwrap().path;
+    let before = path(&world.journal);
+    world.tamper("CREATE TABLE kept AS SELECT bytes FROM records WHERE position = 7; UPDATE records SET bytes = x'7b7d' WHERE position = 7");
+    assert_eq!(path(&world.journal), before);
+    // who has to read it makes a proof that does not hold, and keeps nothing of what led there
+    let other = world.reopened();
+    assert_ne!(path(&other), before);
+    world.tamper("UPDATE records SET bytes = (SELECT bytes FROM kept) WHERE position = 7");
+    assert_eq!(path(&other), before);
+    let record = &world.journal.read(2_399, 1).unwrap()[0];
+    let proof = other.prove(2_400).unwrap();
+    assert_eq!(proof.verify(&record.bytes, [world.signer.verifier()]).unwrap(), sealed.checkpoint);
 }

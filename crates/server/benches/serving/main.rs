@@ -1,5 +1,5 @@
 //! What serving costs, measured on the real program: memory and processor when nothing happens, reads of views under load
-//! (`wrk`), the overview on a journal of a million events, and a thousand listeners: their memory, and the time from a record
+//! (`wrk`), the overview and proofs on a journal of a million events, and a thousand listeners: their memory, and the time from a record
 //! to the last of them. Ends with an error when one of the promises is not held.
 //!
 //! `AEDILE` names the program and `AEDILE_FILL` the example `fill` of `store`, as they are released; `cargo xtask bench serving`
@@ -71,6 +71,29 @@ async fn median(client: &reqwest::Client, url: &str) -> Duration {
     }
     times.sort_unstable();
     times[ROUNDS / 2]
+}
+
+/// Proofs of records far from each other: the first one, and the median of those after it.
+async fn proofs(client: &reqwest::Client, served: &Served, directory: &Path) {
+    let aedile = std::env::var_os("AEDILE").expect("AEDILE names the program");
+    let mut checkpoint = std::process::Command::new(aedile);
+    process::run(checkpoint.args(["journal", "checkpoint", "--quiet"]).current_dir(directory));
+    let url = |position: usize| format!("{}/journal/records/{position}/proof", served.environment());
+    let begun = Instant::now();
+    assert_eq!(client.get(url(1)).send().await.unwrap().status(), 200);
+    let first = begun.elapsed();
+    let mut times = Vec::new();
+    for round in 1..=ROUNDS {
+        let begun = Instant::now();
+        assert_eq!(client.get(url(round * 24_000)).send().await.unwrap().status(), 200);
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    println!(
+        "\nproof of a record of the million: the first {:.0} ms, then {:.1} ms",
+        first.as_secs_f64() * 1e3,
+        times[ROUNDS / 2].as_secs_f64() * 1e3
+    );
 }
 
 /// Submits a run, and answers when that was.
@@ -184,6 +207,7 @@ async fn main() {
     );
     let overview = median(&client, &served.environment()).await;
     println!("\nthe environment at a glance, one after the other: {:.1} ms", overview.as_secs_f64() * 1e3);
+    proofs(&client, &served, directory.path()).await;
     one_listener(&client, &served, &mut table).await;
     listeners(&client, &served, &mut table).await;
     drop(served);

@@ -83,7 +83,7 @@ pub(crate) async fn proof(at: At<Read>, Path((_, _, position)): RecordPath) -> A
     aside(move || prove(&at.bench, position).map(Json)).await
 }
 
-/// The proof of a record. Reads every record below the checkpoint.
+/// The proof of a record. The first one since the server started reads every record of the environment, later ones those around it.
 pub(crate) fn prove(bench: &Bench, position: u64) -> Answer<api::Proof> {
     let record = one(bench, position)?;
     let journal = &bench.workshop.journal;
