@@ -51,8 +51,15 @@ pub(crate) fn adopt(shared: &Arc<Shared>) -> Result<usize, EngineError> {
             adopted += 1;
         }
     }
+    // whoever ended the run may have died before it took its questions back
+    for approval in shared.views.orphaned_approvals()? {
+        shared.withdraw_later(approval, NOT_WAITED_FOR);
+    }
     Ok(adopted)
 }
+
+/// Why a question is taken back.
+pub(crate) const NOT_WAITED_FOR: &str = "the run does not wait for it any more";
 
 /// A child run on its way, and what must be appended before it.
 pub(crate) struct NewChild {

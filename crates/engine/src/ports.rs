@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal::JournalError;
-use model::{Action, Principal, Problem, Program, RunId, StepId, Timestamp};
+use model::{Action, ApprovalId, Principal, Problem, Program, RunId, StepId, Timestamp};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -206,6 +206,10 @@ impl Notifier for NobodyNotified {
 pub trait Views: Send + Sync {
     /// Runs that have not ended.
     fn unfinished_runs(&self) -> Result<Vec<RunId>, JournalError>;
+
+    /// Approvals that wait although the run that asked has ended, so that nobody would hear the answer; some of them, where there
+    /// are many.
+    fn orphaned_approvals(&self) -> Result<Vec<ApprovalId>, JournalError>;
 
     /// Uses of a quota's counter since a moment (reserved and not refunded), oldest first, and the last sequence of its stream.
     fn quota_uses(&self, key: &str, since: Timestamp) -> Result<(Vec<(Timestamp, u64)>, u64), JournalError>;

@@ -7,6 +7,7 @@ mod support;
 use engine::control::{self, Command};
 use engine::state::Status;
 use engine::{EngineError, approvals};
+use journal::Journal as _;
 use model::{Coded, EffectClass, code};
 use policy::{Approver, Choice};
 use serde_json::json;
@@ -146,6 +147,45 @@ require: [{match: {action: 'test.write'}, chain: leads}]
     let expected =
         ["run.submitted", "run.judged", "run.started", "step.asked", "step.answered", "step.scheduled"];
     assert_eq!(kinds[..6], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_asked_any_more_for_a_run_that_was_cancelled_before_it_began() {
+    let policy = "
+chains: {leads: {levels: [{level: 1, roles: [lead]}]}}
+require: [{match: {action: 'workflow.run'}, chain: leads}]
+";
+    let world = World::new(policy, vec![("one", vec![Line::Do("test.write", EffectClass::Idempotent)])]);
+    let engine = world.engine("a");
+    let run = engine.submit(world.submission("one")).await.unwrap();
+    world.until("approval.requested").await;
+    let ops = "user:ops".parse().unwrap();
+    control::command(world.journal.as_ref(), run, &ops, &Command::Cancel { reason: None }).await.unwrap();
+    assert_eq!(engine.wait(run).await.unwrap(), Status::Cancelled);
+    world.until("approval.withdrawn").await;
+    assert_eq!(world.kinds(&world.approval().to_string()), ["approval.requested", "approval.withdrawn"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_a_dead_engine_left_is_taken_back_by_the_next_one() {
+    let world = World::new(ALLOW, vec![("asks", vec![Line::Ask(None)])]);
+    let engine = world.engine("a");
+    let run = engine.submit(world.submission("asks")).await.unwrap();
+    world.until("approval.requested").await;
+    world.kill(engine, "a").await;
+    // it had written down the run's end and nothing else
+    let ended = journal::events::RunEvent::Cancelled(journal::events::Reason::default());
+    let events = vec![journal::NewEvent {
+        stream: run.to_string().into(),
+        actor: "system:aedile".parse().unwrap(),
+        event: ended.into(),
+    }];
+    world.journal.append(journal::Append { events, ..journal::Append::default() }).await.unwrap();
+    assert_eq!(world.kinds(&world.approval().to_string()), ["approval.requested"]);
+
+    let next = world.engine("b");
+    assert_eq!(next.adopt().unwrap(), 0, "the run itself is over");
+    world.until("approval.withdrawn").await;
 }
 
 #[tokio::test(start_paused = true)]

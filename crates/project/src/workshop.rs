@@ -13,7 +13,7 @@ use engine::{Engine, Parts, Performers};
 use host::{EnvSecrets, FileSecrets, LayeredSecrets, Notifications, Processes, WithSecrets};
 use journal::events::{EnvironmentEvent, Initialised, KeyAdded, KeyRetired};
 use journal::{Append, Expect, Journal, JournalError, NewEvent, Signer, Verifier};
-use model::{Action, CheckpointId, Principal, RunId, Timestamp};
+use model::{Action, ApprovalId, CheckpointId, Principal, RunId, Timestamp};
 use sandbox::Sandbox;
 use store::{KeyValues, Options, Sealed, SqliteJournal};
 use tokio::sync::OnceCell;
@@ -366,6 +366,10 @@ struct StoreViews(Arc<SqliteJournal>);
 impl Views for StoreViews {
     fn unfinished_runs(&self) -> Result<Vec<RunId>, JournalError> {
         self.0.unfinished_runs()
+    }
+
+    fn orphaned_approvals(&self) -> Result<Vec<ApprovalId>, JournalError> {
+        self.0.orphaned_approvals()
     }
 
     fn quota_uses(&self, key: &str, since: Timestamp) -> Result<(Vec<(Timestamp, u64)>, u64), JournalError> {

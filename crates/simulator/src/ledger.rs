@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use engine::ports::Views;
-use journal::events::{QuotaEvent, RunEvent};
+use journal::events::{ApprovalEvent, QuotaEvent, RunEvent};
 use journal::{Event, Journal, JournalError, Record};
-use model::{RunId, Timestamp};
+use model::{ApprovalId, RunId, Timestamp};
 
 use crate::disk::Platter;
 use crate::locked;
@@ -26,6 +26,8 @@ struct Folded {
     open: BTreeSet<RunId>,
     runs: BTreeSet<RunId>,
     quotas: BTreeMap<String, Quota>,
+    /// Approvals that wait, with the run that asked.
+    waiting: BTreeMap<ApprovalId, RunId>,
 }
 
 #[derive(Default)]
@@ -92,6 +94,13 @@ impl Folded {
                     QuotaEvent::Committed(_) => {}
                 }
             }
+            Event::Approval(ApprovalEvent::Requested(asked)) => {
+                self.waiting.insert(asked.approval, asked.run);
+            }
+            Event::Approval(ApprovalEvent::Voted(_) | ApprovalEvent::Escalated(_)) => {}
+            Event::Approval(_) => {
+                self.waiting.retain(|approval, _| approval.to_string() != *record.stream);
+            }
             _ => {}
         }
     }
@@ -100,6 +109,13 @@ impl Folded {
 impl Views for Ledger {
     fn unfinished_runs(&self) -> Result<Vec<RunId>, JournalError> {
         self.folded(|folded| folded.open.iter().copied().collect())
+    }
+
+    fn orphaned_approvals(&self) -> Result<Vec<ApprovalId>, JournalError> {
+        self.folded(|folded| {
+            let ended = |run: &RunId| folded.runs.contains(run) && !folded.open.contains(run);
+            folded.waiting.iter().filter(|(_, run)| ended(run)).map(|(approval, _)| *approval).collect()
+        })
     }
 
     fn quota_uses(&self, key: &str, since: Timestamp) -> Result<(Vec<(Timestamp, u64)>, u64), JournalError> {

@@ -248,6 +248,19 @@ impl SqliteJournal {
         })
     }
 
+    /// Approvals that wait although the run that asked has ended, oldest first, at most 1,000.
+    pub fn orphaned_approvals(&self) -> Result<Vec<ApprovalId>, JournalError> {
+        self.readers.with(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT approval FROM approvals JOIN runs ON runs.run = approvals.run
+                     WHERE approvals.status = 'waiting' AND runs.ended = 1 ORDER BY asked LIMIT ?1",
+                )?
+                .query_map([clamp(QUERY_ROWS_MAX as u64)], |row| parse(row, "approval"))?
+                .collect()
+        })
+    }
+
     /// Approvals, newest first, at most `limit` and 1,000.
     pub fn approvals(
         &self,

@@ -14,6 +14,7 @@ use policy::Decision;
 use serde_json::{Value, json};
 
 use super::Driver;
+use crate::adopt::NOT_WAITED_FOR;
 use crate::approvals::{Question, compose};
 use crate::error::refused;
 use crate::state::{RUN_STEP, WINDOW_TIMER};
@@ -26,6 +27,7 @@ impl Driver {
     pub(super) fn admit(&mut self) {
         let step = StepId::new(RUN_STEP);
         if self.state.cancelling {
+            self.let_go(|_| true);
             self.emit(Principal::system(), RunEvent::Cancelled(Reason::default()));
             return;
         }
@@ -433,7 +435,7 @@ impl Driver {
             .collect();
         for approval in open {
             self.approvals_due.remove(&approval);
-            self.shared.withdraw_later(approval, "the run does not wait for it any more");
+            self.shared.withdraw_later(approval, NOT_WAITED_FOR);
         }
     }
 

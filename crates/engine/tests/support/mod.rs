@@ -11,12 +11,12 @@ use engine::ports::{
     Programs, Secret, SecretError, Secrets, Views,
 };
 use engine::{Engine, Parts, Performers, Submission};
-use journal::events::{ProgramRecord, QuotaEvent, RunEvent, Submitted};
+use journal::events::{ApprovalEvent, ProgramRecord, QuotaEvent, RunEvent, Submitted};
 use journal::{Event, Journal, JournalError, MemoryJournal};
 use model::program::{Diverged, Due, Outcome, StepRef, TimerPurpose};
 use model::{
-    Action, ApprovalOutcome, ApprovalRequest, CloudEvent, Digest, EffectClass, Happening, Origin, Principal,
-    Problem, Program, Reversibility, Role, RunId, Step, StepId, Timestamp,
+    Action, ApprovalId, ApprovalOutcome, ApprovalRequest, CloudEvent, Digest, EffectClass, Happening, Origin,
+    Principal, Problem, Program, Reversibility, Role, RunId, Step, StepId, Timestamp,
 };
 use policy::{PolicySet, Source};
 use serde_json::{Value, json};
@@ -81,6 +81,27 @@ impl Views for Scan {
             }
         }
         Ok(open)
+    }
+
+    fn orphaned_approvals(&self) -> Result<Vec<ApprovalId>, JournalError> {
+        let (open, mut waiting) = (self.unfinished_runs()?, BTreeMap::new());
+        for record in self.0.read(0, 100_000)? {
+            match record.event {
+                Event::Approval(ApprovalEvent::Requested(asked)) => {
+                    waiting.insert(asked.approval.to_string(), (asked.approval, asked.run));
+                }
+                Event::Approval(ApprovalEvent::Voted(_) | ApprovalEvent::Escalated(_)) => {}
+                Event::Approval(_) => {
+                    waiting.remove(&*record.stream);
+                }
+                _ => {}
+            }
+        }
+        Ok(waiting
+            .into_values()
+            .filter(|(_, run)| !open.contains(run))
+            .map(|(approval, _)| approval)
+            .collect())
     }
 
     fn quota_uses(&self, key: &str, since: Timestamp) -> Result<(Vec<(Timestamp, u64)>, u64), JournalError> {

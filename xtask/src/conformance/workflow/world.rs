@@ -15,7 +15,9 @@ use engine::state::Status;
 use engine::{Engine, Parts, Performers, Submission};
 use journal::events::{ProgramRecord, StepEvent, Submitted, TimerEvent};
 use journal::{Event, Journal, JournalError, MemoryJournal};
-use model::{Digest, Environment, Origin, Outcome, Principal, Program, Role, RunId, Severity, Timestamp};
+use model::{
+    ApprovalId, Digest, Environment, Origin, Outcome, Principal, Program, Role, RunId, Severity, Timestamp,
+};
 use policy::{PolicySet, Source};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -144,6 +146,10 @@ struct Alone;
 
 impl Views for Alone {
     fn unfinished_runs(&self) -> Result<Vec<RunId>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    fn orphaned_approvals(&self) -> Result<Vec<ApprovalId>, JournalError> {
         Ok(Vec::new())
     }
 
