@@ -59,6 +59,7 @@ mod file;
 mod graph;
 mod inventory;
 pub mod limits;
+mod lines;
 mod name;
 mod observed;
 mod record;
@@ -79,6 +80,7 @@ pub use document::{Basis, Body, Counts, Reach, TypeUse, schema as document_schem
 pub use drift::Drift;
 pub use file::{FORMAT, FileError, Plan};
 pub use inventory::{Inventory, Selector};
+pub use lines::{Budget, Line};
 pub use name::{Host, Instance, Name, NameError, ResourceId, TypeName, nearest};
 pub use observed::{Applied, Observed, World};
 pub use record::{RecordChange, RecordError, record};

@@ -20,6 +20,16 @@ pub const VALUE_DEPTH_MAX: usize = 64;
 pub const FILE_BYTES_MAX: usize = 1 << 30;
 /// Most changes of a plan that are named to whoever is asked to approve it; the counts are always exact.
 pub const PROPOSED_NAMES_MAX: usize = 50;
+/// Most lines of two texts together that are compared line by line; larger ones are shown as values.
+pub const COMPARED_LINES_MAX: usize = 4_000;
+/// Most bytes of two texts together that are compared so.
+pub const COMPARED_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes of a line that are shown of it.
+pub const COMPARED_LINE_BYTES_MAX: usize = 4_000;
+/// Most lines that differ and are shown of one attribute; the rest is counted.
+pub const COMPARED_SHOWN_MAX: usize = 200;
+/// Most that is compared of one plan, or for one page, in bytes, a line counting for 64 more. Some twenty of the largest texts.
+pub const COMPARED_COST_MAX: usize = 8 * 1024 * 1024;
 /// Most resources of a cycle that are named.
 pub const CYCLE_NAMES_MAX: usize = 1_000;
 /// Most things that moved that are named when a plan is stale; the rest is counted.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::change::{Change, Field, Operation, Reason};
 use crate::file::Plan;
 use crate::limits;
+use crate::lines::{self, Budget, Line};
 use crate::name::Name;
 use crate::value::{Term, for_people, in_full};
 
@@ -84,17 +85,21 @@ pub struct Row<'a> {
     pub before: Option<String>,
     /// What will be; `None` where nothing will.
     pub after: Option<String>,
+    /// What differs line by line, where both sides are texts and one of them has several lines.
+    pub lines: Option<Vec<Line>>,
     /// Whether it forces replacement.
     pub forces_replacement: bool,
 }
 
 impl Change {
     /// What differs, attribute by attribute: of what is made, all that is declared; of what is deleted, all that was applied.
-    pub fn rows(&self) -> Vec<Row<'_>> {
-        let row = |name, before, after| Row { name, before, after, forces_replacement: false };
+    /// Texts of several lines are compared as long as the budget lasts.
+    pub fn rows(&self, budget: &mut Budget) -> Vec<Row<'_>> {
+        let row = |name, before, after| Row { name, before, after, lines: None, forces_replacement: false };
         if !self.fields.is_empty() {
             let fields = self.fields.iter().map(|field| Row {
                 forces_replacement: field.forces_replacement,
+                lines: lines::between(&field.before, &field.after, budget),
                 ..row(&field.name, Some(told(&field.before, in_full)), Some(told(&field.after, in_full)))
             });
             return fields.collect();
@@ -136,13 +141,29 @@ impl fmt::Display for Field {
     }
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Field {
+    /// What changes, on lines of its own.
+    fn write(&self, f: &mut fmt::Formatter<'_>, budget: &mut Budget) -> fmt::Result {
+        let Some(lines) = lines::between(&self.before, &self.after, budget) else {
+            return writeln!(f, "      {self}");
+        };
+        let forces = if self.forces_replacement { " (forces replacement)" } else { "" };
+        writeln!(f, "      {}:{forces}", self.name)?;
+        lines.iter().try_for_each(|line| match line {
+            Line::Same(text) if text.is_empty() => writeln!(f),
+            line => writeln!(f, "        {line}"),
+        })
+    }
+}
+
+impl Change {
+    /// The change in words; texts of several lines are compared as long as the budget lasts.
+    fn write(&self, f: &mut fmt::Formatter<'_>, budget: &mut Budget) -> fmt::Result {
         writeln!(f, "{:>3} {} {} [{}]", sign(self.operation), self.operation, self.instance, self.kind)?;
         for reason in &self.reasons {
             writeln!(f, "      because {reason}")?;
         }
-        self.fields.iter().try_for_each(|field| writeln!(f, "      {field}"))?;
+        self.fields.iter().try_for_each(|field| field.write(f, budget))?;
         if self.operation == Operation::Create {
             let shown = |value| short(&for_people(value));
             self.desired
@@ -159,10 +180,17 @@ impl fmt::Display for Change {
     }
 }
 
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, &mut Budget::default())
+    }
+}
+
 impl fmt::Display for Plan {
     /// The whole plan for people, without colour.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.changes.iter().try_for_each(|change| fmt::Display::fmt(change, f))?;
+        let mut budget = Budget::default();
+        self.changes.iter().try_for_each(|change| change.write(f, &mut budget))?;
         for handler in &self.handlers {
             let watched = handler.triggers.len();
             writeln!(f, "  * {} {} once, when any of {watched} changed", handler.name, handler.instance)?;

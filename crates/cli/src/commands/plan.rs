@@ -161,8 +161,9 @@ pub(super) fn show(ui: &mut Ui, plan: impl std::fmt::Display) {
             "-" | "x" | "!" => Some(BAD),
             _ => None,
         };
-        // the lines of a change begin with its mark within the first four columns
-        let style = style.filter(|_| !line.starts_with("    ")).unwrap_or_default();
+        // the lines of a change begin with its mark within the first four columns, those of a text after eight
+        let compared = line.strip_prefix("        ").is_some_and(|line| line.starts_with(['+', '-']));
+        let style = style.filter(|_| compared || !line.starts_with("    ")).unwrap_or_default();
         // writing to a text does not fail
         let _written = writeln!(out, "{style}{}{style:#}", plain(line));
     }

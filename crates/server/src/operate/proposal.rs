@@ -1,7 +1,7 @@
 //! What is asked, in the form that suits it: the changes of a plan by what they do, an action with its effect, or fields.
 
 use maud::{Markup, html};
-use plan::{Change, Row};
+use plan::{Budget, Change, Line, Row};
 use serde_json::{Map, Value};
 
 use super::icons::icon;
@@ -99,6 +99,7 @@ fn plan(proposal: &Value, changes: &[Change], run: &str) -> Markup {
         |name: &str| proposal.pointer(&format!("/counts/{name}")).and_then(Value::as_u64).unwrap_or(0);
     let all: u64 = OPERATIONS.iter().map(|(name, ..)| count(name)).sum();
     let shown = if changes.is_empty() { named.len() } else { changes.len().min(limits::CHANGES_MAX) } as u64;
+    let mut budget = Budget::default();
     html! {
         (reach(proposal))
         section.panel.plan aria-labelledby="asked" {
@@ -108,7 +109,7 @@ fn plan(proposal: &Value, changes: &[Change], run: &str) -> Markup {
                 @let whole: Vec<&Change> =
                     changes.iter().take(limits::CHANGES_MAX).filter(|change| change.operation.as_str() == *name).collect();
                 @let known = whole.len().max(names.len()) as u64;
-                @if count(name).max(known) > 0 { (group(*operation, count(name).max(known), &names, &whole)) }
+                @if count(name).max(known) > 0 { (group(*operation, count(name).max(known), (&names, &whole), &mut budget)) }
             }
             @if all > shown {
                 p.note { (text::grouped(all - shown)) " more changes are in the plan: " code { "aedile plan --show " (text::line(run)) } " shows them." }
@@ -123,8 +124,8 @@ fn plan(proposal: &Value, changes: &[Change], run: &str) -> Markup {
 fn group(
     (_, word, symbol, class): (&str, &str, &str, &str),
     count: u64,
-    names: &[&str],
-    whole: &[&Change],
+    (names, whole): (&[&str], &[&Change]),
+    budget: &mut Budget,
 ) -> Markup {
     html! {
         details open[names.len().max(whole.len()) <= limits::PALETTE_MAX] {
@@ -134,7 +135,7 @@ fn group(
                     @for instance in names { li { code { (text::line(instance)) } } }
                 } @else {
                     // what is lost or overwritten is seen without a click
-                    @for change in whole { (self::change(change, whole.len() <= limits::OPENED_MAX && class != "good")) }
+                    @for change in whole { (self::change(change, whole.len() <= limits::OPENED_MAX && class != "good", budget)) }
                 }
             }
         }
@@ -142,8 +143,8 @@ fn group(
 }
 
 /// One change: what it is done to, why, and what differs.
-fn change(change: &Change, open: bool) -> Markup {
-    let rows = change.rows();
+fn change(change: &Change, open: bool, budget: &mut Budget) -> Markup {
+    let rows = change.rows(budget);
     let rest = rows.len().saturating_sub(limits::PALETTE_MAX);
     html! {
         li {
@@ -170,9 +171,29 @@ fn difference(row: &Row<'_>) -> Markup {
         div {
             dt { code { (text::line(row.name.as_str())) } @if row.forces_replacement { span.note { " forces replacement" } } }
             dd {
+                @if let Some(lines) = &row.lines {
+                    (compared(lines))
+                } @else {
                 @if let Some(before) = &row.before { del { (text::paragraph(before)) } }
                 @if row.before.is_some() && row.after.is_some() { span.unseen { " becomes " } }
                 @if let Some(after) = &row.after { ins { (text::paragraph(after)) } }
+                }
+            }
+        }
+    }
+}
+
+/// What differs between two texts, line by line.
+fn compared(lines: &[Line]) -> Markup {
+    html! {
+        div.lines {
+            @for line in lines {
+                @match line {
+                    Line::Same(text) => span { (text::paragraph(text)) },
+                    Line::Gone(text) => del { (text::paragraph(text)) },
+                    Line::New(text) => ins { (text::paragraph(text)) },
+                    Line::Alike(_) | Line::More(_) => span.note { (line.to_string()) },
+                }
             }
         }
     }
