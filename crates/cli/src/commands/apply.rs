@@ -9,6 +9,7 @@ use plan::apply::Options;
 use plan::{Plan, Stale};
 use project::infrastructure::{ApplyInput, Site, Wanted, definition};
 use project::{ProjectError, Workshop};
+use serde_json::{Map, Value};
 use store::RunFilter;
 use workflow::document::Dialect;
 
@@ -60,13 +61,27 @@ fn carry_out(
     let command = if matches!(&from, From::Made(wanted) if wanted.destroy) { "destroy" } else { "apply" };
     let change = Change { command, carry: &args.carry, options: options(args), next: NEXT };
     change.make(ui, world, global, here, async |_, site| match from {
-        From::Made(wanted) => Ok(make(here, site, &wanted).await?.plan),
-        From::File(plan) => Ok(*plan),
+        From::Made(wanted) => Ok(make(here, site, &wanted).await?.plan.into()),
+        From::File(plan) => Ok((*plan).into()),
     })
 }
 
 /// What is typed after a plan was applied.
 const NEXT: (&str, &str) = ("aedile drift", "says whether it stays so");
+
+/// A plan that is to be carried out.
+pub(super) struct Proposed {
+    /// The plan.
+    pub(super) plan: Plan,
+    /// What there is to say of it beside that, for `--json`.
+    pub(super) beside: Map<String, Value>,
+}
+
+impl std::convert::From<Plan> for Proposed {
+    fn from(plan: Plan) -> Self {
+        Self { plan, beside: Map::new() }
+    }
+}
 
 /// A plan as a run: asked about, submitted, followed.
 pub(super) struct Change<'a> {
@@ -88,7 +103,7 @@ impl Change<'_> {
         world: &World,
         global: &Global,
         here: &Here,
-        plan: impl AsyncFnOnce(&mut Ui, &Site) -> Result<Plan, Report>,
+        propose: impl AsyncFnOnce(&mut Ui, &Site) -> Result<Proposed, Report>,
     ) -> Answer {
         let timeout = super::run::timeout(self.carry.timeout.as_deref())?;
         // with --json the plan is not shown, and nobody agrees to what they have not seen
@@ -101,7 +116,7 @@ impl Change<'_> {
         let ending = super::runtime()?.block_on(async {
             let workshop = Workshop::open(&here.place, &machine(world))?;
             let site = workshop.site.clone().ok_or_else(|| Report::from(ProjectError::NoInfrastructure))?;
-            let plan = plan(ui, &site).await?;
+            let Proposed { plan, beside } = propose(ui, &site).await?;
             let definition = definition(&plan);
             if let Some(report) = refused(&workshop, here, &plan, &definition)? {
                 return Err(report);
@@ -128,7 +143,8 @@ impl Change<'_> {
                 detach: self.carry.detach,
                 timeout,
             };
-            follow(ui, world, global, &here.place, &workshop, &options).await.map(Some)
+            let ending = follow(ui, world, global, &here.place, &workshop, &options).await?;
+            Ok(Some(Ending { beside, ..ending }))
         })?;
         match ending {
             Some(ending) => conclude(ui, ending, self.next),
@@ -239,8 +255,8 @@ fn conclude(ui: &mut Ui, ending: Ending, next: (&str, &str)) -> Answer {
     if ui.json {
         ui.answer_json(&ending.json());
     } else if ending.report.is_none() {
-        let number = |name: &str| ending.output.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let changed = ending.output.get("done").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
+        let number = |name: &str| ending.output.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let changed = ending.output.get("done").and_then(Value::as_array).map_or(0, Vec::len);
         ui.answer(format_args!("{} done, {changed} of them changed something", number("succeeded")));
         ui.next(next.0, next.1);
     }

@@ -61,7 +61,7 @@ fn adopt(ui: &mut Ui, world: &World, global: &Global, here: &Here, args: &AdoptA
         let plan = make(here, site, &wanted).await?.plan;
         let other = |change: &&plan::Change| change.operation != Operation::Adopt;
         match plan.changes.iter().find(other) {
-            None => Ok(plan),
+            None => Ok(plan.into()),
             Some(change) => {
                 let what = format!("{} is not there as it is declared", change.instance);
                 let reasons = change.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -82,7 +82,7 @@ fn record(
 ) -> Answer {
     let next = ("aedile plan", "says what that means for the hosts");
     let change = Change { command, carry, options: Options::default(), next };
-    change.make(ui, world, global, here, async |_, site| Ok(site.record(wanted)?))
+    change.make(ui, world, global, here, async |_, site| Ok(site.record(wanted)?.into()))
 }
 
 /// The name that something on record gets: on the same host, where none is named.

@@ -3,9 +3,10 @@
 use model::{RunId, code};
 use plan::apply::Options;
 use project::infrastructure::{PLAN_PROGRAM, Undoing};
+use serde_json::{Map, json};
 use store::RunFilter;
 
-use super::apply::Change;
+use super::apply::{Change, Proposed};
 use super::here::{Here, the_run};
 use crate::World;
 use crate::args::{Global, UndoArgs};
@@ -30,7 +31,12 @@ pub(super) fn undo(ui: &mut Ui, world: &World, global: &Global, here: &Here, arg
                 "{WARN}uncertain{WARN:#}  {step} may or may not have been done, and stays as it is"
             ));
         }
-        Ok(undo.plan)
+        let stays = |(instance, because): &(plan::Instance, String)| json!({ "resource": instance, "because": because });
+        let beside = Map::from_iter([
+            ("stays".to_owned(), undo.left_out.iter().map(stays).collect()),
+            ("uncertain".to_owned(), uncertain.into()),
+        ]);
+        Ok(Proposed { plan: undo.plan, beside })
     });
     // what may have been done and was not taken back is something that is not
     answer.map(|exit| if unknown { exit.max(1) } else { exit })

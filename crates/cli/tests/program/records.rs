@@ -169,6 +169,28 @@ fn what_was_deleted_comes_back_with_what_was_on_record() {
 }
 
 #[test]
+fn what_an_undo_leaves_as_it_is_is_told_to_programs_too() {
+    let Some(site) = Site::start() else { return };
+    site.declare(&[("motd", r#""one\ntwo\n""#), ("app.conf", "\"port=1\"")], "");
+    site.terminal.run(&["apply", "--yes"]).good();
+    site.declare(&[("motd", r#""one\nthree\n""#)], "");
+    // a text of several lines is compared line by line, in whatever way it is asked for
+    let planned = site.terminal.run(&["plan"]).good();
+    let lines = "      content:\n          one\n        - two\n        + three\n";
+    assert!(planned.stdout.contains(lines), "{planned:?}");
+    site.terminal.run(&["apply", "--yes"]).good();
+
+    let undone = site.terminal.run(&["undo", "latest", "--yes", "--json"]).good().json();
+    assert_eq!(undone["stays"][0]["resource"], "web-1/app.conf", "{undone}");
+    assert!(undone["stays"][0]["because"].as_str().is_some_and(|why| !why.is_empty()), "{undone}");
+    assert_eq!(
+        (&undone["uncertain"], &undone["status"]),
+        (&serde_json::json!([]), &serde_json::json!("completed"))
+    );
+    assert_eq!(site.read("motd").as_deref(), Some("one\ntwo\n"));
+}
+
+#[test]
 fn what_was_there_before_is_imported_as_it_is_and_adopted_when_somebody_says_so() {
     let Some(site) = Site::start() else { return };
     site.policy("require: [{match: {action: plan.apply}, chain: lead, reason: four eyes}]\n");
