@@ -181,8 +181,11 @@ impl Ui {
 
     /// A line on standard error that is always written: errors and warnings.
     pub fn complain(&mut self, text: impl std::fmt::Display) {
+        // at once, so that nobody else's line comes between its parts
+        let mut line = AutoStream::new(Vec::new(), self.err.current_choice());
+        drop(writeln!(line, "{text}"));
         // when standard error is gone there is nobody left to tell
-        drop(writeln!(self.err, "{text}"));
+        drop(self.err.write_all(&line.into_inner()));
     }
 
     /// A question on standard error, the answer to which is typed behind it.

@@ -1,7 +1,7 @@
 //! From a configuration as it was read to what plans are made from: files in place of their paths, what providers have
 //! against it, and which secrets it needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,19 +86,22 @@ pub(super) async fn fill(
     let mut found = super::secrets::exposed(&config.desired, providers);
     let mut desired = config.desired.clone();
     let mut digests = BTreeMap::new();
+    let mut files = Known { root, read: HashMap::new() };
     let mut fill = |list: &str, name: &str, kind: &TypeName, attributes: &mut BTreeMap<Name, Attribute>| {
         let Some((_, kind)) = providers.find(kind) else { return };
         for (file_name, wanted) in &kind.files {
             let Some(attribute) = attributes.get_mut(file_name) else { continue };
             let Some(path) = attribute.value.as_str() else { continue };
-            match file(root, path, *wanted) {
+            match files.get(path, *wanted) {
                 Ok(file) => {
-                    digests.insert(file.path.clone(), file.sha256.clone());
-                    attribute.value = Arc::new(file.value());
+                    if !digests.contains_key(&file.path) {
+                        digests.insert(file.path.clone(), file.sha256.clone());
+                    }
+                    attribute.value = Arc::clone(&file.value);
                 }
                 Err(why) => {
                     let at = attribute.place.location(format!("/{list}/{name}/config/{file_name}"));
-                    found.push(Diagnostic::error(code::plan::BAD_RESOURCE, why, at));
+                    found.push(Diagnostic::error(code::plan::BAD_RESOURCE, why.clone(), at));
                 }
             }
         }
@@ -152,6 +155,31 @@ pub(super) async fn prepare(
         Digest::of_json(&json!({"configuration": config.digest, "files": digests, "secrets": seals}))
     };
     Ok(Prepared { desired, digest, seals })
+}
+
+/// The project's files as they were read. Each is read once, however many resources it is for, so that it is the same for all.
+struct Known<'r> {
+    root: &'r Path,
+    /// By path, and whether the text is wanted.
+    read: HashMap<(String, bool), Result<Read, String>>,
+}
+
+/// A file that was read.
+struct Read {
+    path: String,
+    sha256: String,
+    value: Arc<Value>,
+}
+
+impl Known<'_> {
+    fn get(&mut self, path: &str, wanted: FileUse) -> Result<&Read, &String> {
+        let read = self.read.entry((path.to_owned(), wanted == FileUse::Text)).or_insert_with(|| {
+            let file = file(self.root, path, wanted)?;
+            let value = Arc::new(file.value());
+            Ok(Read { path: file.path, sha256: file.sha256, value })
+        });
+        read.as_ref()
+    }
 }
 
 /// One of the project's files, as a provider gets it.
