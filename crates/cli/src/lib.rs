@@ -33,13 +33,13 @@ use report::Report;
 
 /// Runs the command that `args` ask for, and answers the process's exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>, world: &World) -> ExitCode {
-    memory::small_pages();
+    let small_pages = memory::small_pages();
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match args::Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(refuse(&error, &args)),
     };
-    if !matches!(cli.command, args::Command::Server(_) | args::Command::Ui(_)) {
+    if small_pages && !matches!(cli.command, args::Command::Server(_) | args::Command::Ui(_)) {
         memory::large_pages();
     }
     let mut ui = ui::Ui::new(&cli.global);

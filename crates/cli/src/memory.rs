@@ -7,13 +7,14 @@ use rustix::mm::{Advice, madvise};
 
 /// Takes memory in small pages from here on: what a process does in its first moment, before it knows which command it is.
 /// A server mostly waits, and pages of two megabytes of which each thread touches a little are memory for nothing. Where the
-/// kernel refuses, all stays as it is.
-pub(crate) fn small_pages() {
-    let _refused = rustix::thread::disable_transparent_huge_pages(true);
+/// kernel refuses, all stays as it is. Says whether it was this that has changed anything: whoever started the process may want it
+/// so for reasons of their own.
+pub(crate) fn small_pages() -> bool {
+    let already = rustix::thread::transparent_huge_pages_are_disabled().unwrap_or(true);
+    !already && rustix::thread::disable_transparent_huge_pages(true).is_ok()
 }
 
-/// Takes memory in large pages from here on, where the allocator asks for them: what a command that ends soon is better served
-/// by.
+/// Takes memory in large pages again, where the allocator asks for them: what a command that ends soon is better served by.
 pub(crate) fn large_pages() {
     let _refused = rustix::thread::disable_transparent_huge_pages(false);
 }
