@@ -62,13 +62,15 @@ one_plan() {
     memory=$((memory / 1024))
 }
 
-# Measures all sizes in one state in turns: measure STATE ROUNDS SIZE...
+# Measures all sizes in one state: measure STATE ROUNDS SIZE... The rounds of one size follow each other, so that each finds
+# the memory that the one before it gave back. After a smaller plan, a larger one would have to ask for more, and a virtual machine
+# that gives what is free back to its host gets it slowly: 0.4 s for the 250 MiB between 20,000 and 40,000 resources.
 declare -A walls cpus memories
 measure() {
     local state=$1 turns=$2 turn size
     shift 2
-    for turn in $(seq "$turns"); do
-        for size in "$@"; do
+    for size in "$@"; do
+        for turn in $(seq "$turns"); do
             one_plan "$lab/$size"
             if [ "$turn" = 1 ]; then
                 case $state in
