@@ -53,13 +53,10 @@ pub(crate) fn adopt(shared: &Arc<Shared>) -> Result<usize, EngineError> {
     }
     // whoever ended the run may have died before it took its questions back
     for approval in shared.views.orphaned_approvals()? {
-        shared.withdraw_later(approval, NOT_WAITED_FOR);
+        shared.withdraw_later(approval);
     }
     Ok(adopted)
 }
-
-/// Why a question is taken back.
-pub(crate) const NOT_WAITED_FOR: &str = "the run does not wait for it any more";
 
 /// A child run on its way, and what must be appended before it.
 pub(crate) struct NewChild {
@@ -210,13 +207,14 @@ impl Shared {
         });
     }
 
-    /// Withdraws an approval soon: its own conditional append, which does nothing if somebody decides first.
-    pub(crate) fn withdraw_later(self: &Arc<Self>, approval: ApprovalId, reason: &str) {
+    /// Withdraws an approval that nobody waits for any more, soon: its own conditional append, which does nothing if somebody
+    /// decides first.
+    pub(crate) fn withdraw_later(self: &Arc<Self>, approval: ApprovalId) {
+        const REASON: &str = "the run does not wait for it any more";
         let shared = Arc::clone(self);
-        let reason = reason.to_owned();
         tokio::spawn(async move {
             let now = shared.clock.now();
-            if let Err(error) = approvals::withdraw(shared.journal.as_ref(), approval, &reason, now).await {
+            if let Err(error) = approvals::withdraw(shared.journal.as_ref(), approval, REASON, now).await {
                 shared.report(&error);
             }
         });

@@ -309,11 +309,8 @@ impl Prover {
 
     /// Shows the next leaf. Leaves beyond the tree are ignored.
     pub fn push(&mut self, leaf: Digest) {
-        let index = self.seen;
-        self.seen += 1;
-        if let Some((_, part)) = self.parts.iter_mut().find(|(range, _)| range.contains(&index)) {
-            part.push(leaf);
-        }
+        // one leaf is in one part or in none
+        let _taken = self.push_subtree(leaf, 0);
     }
 
     /// Shows the next leaves, two to the power of `level` of them, at once by the root of their subtree. `false`: something of the

@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use model::program::{SECRET_CLOSE, SECRET_OPEN};
 use similar::{ChangeTag, DiffOp, TextDiff};
 
 use crate::limits;
-use crate::value::{OUTPUT_CLOSE, OUTPUT_OPEN, Term};
+use crate::value::{MARKS, Term};
 
 /// Lines that stay the same and are shown before and after those that do not.
 const AROUND: usize = 3;
@@ -179,10 +178,11 @@ fn visible(line: &str, spaced: bool) -> String {
             let _written = fmt::Write::write_fmt(&mut out, format_args!("… ({} bytes)", line.len()));
             break;
         }
+        if let Some((_, _, words)) = MARKS.iter().find(|(_, mark, _)| *mark == letter) {
+            out.push_str(words);
+            continue;
+        }
         match letter {
-            SECRET_OPEN => out.push_str("(secret "),
-            OUTPUT_OPEN => out.push('('),
-            SECRET_CLOSE | OUTPUT_CLOSE => out.push(')'),
             '\t' if !spaced => out.push(letter),
             ' ' if at < end => out.push(letter),
             '\t' | ' ' => number(&mut out, letter),
@@ -205,6 +205,7 @@ fn number(out: &mut String, letter: char) {
 mod tests {
     use std::sync::Arc;
 
+    use model::program::{SECRET_CLOSE, SECRET_OPEN};
     use proptest::prelude::*;
 
     use serde_json::Value;

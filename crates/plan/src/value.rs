@@ -200,14 +200,17 @@ pub(crate) fn in_full(value: &Value) -> String {
     }
 }
 
+/// The marks of references: how they are escaped, what they are, and words for people.
+pub(crate) const MARKS: [(&str, char, &str); 4] = [
+    ("\\u{f8f0}", SECRET_OPEN, "(secret "),
+    ("\\u{f8f1}", SECRET_CLOSE, ")"),
+    ("\\u{f8f2}", OUTPUT_OPEN, "("),
+    ("\\u{f8f3}", OUTPUT_CLOSE, ")"),
+];
+
 /// A text with words in place of the marks of references.
 fn named(mut text: String) -> String {
-    for (escaped, mark, words) in [
-        ("\\u{f8f0}", SECRET_OPEN, "(secret "),
-        ("\\u{f8f1}", SECRET_CLOSE, ")"),
-        ("\\u{f8f2}", OUTPUT_OPEN, "("),
-        ("\\u{f8f3}", OUTPUT_CLOSE, ")"),
-    ] {
+    for (escaped, mark, words) in MARKS {
         if text.contains(mark) || text.contains(escaped) {
             text = text.replace(mark, words).replace(escaped, words);
         }

@@ -344,11 +344,8 @@ impl Approval {
             }]));
         }
         let own = [Some(&self.question.requester), self.question.requester_via.as_ref()];
-        if own.into_iter().flatten().any(|asker| *asker == by.principal) {
-            return Err(Refusal::OwnRequest { by: by.principal.clone(), person: by.principal.clone() });
-        }
-        if own.into_iter().flatten().any(|asker| asker == by.person()) {
-            return Err(Refusal::OwnRequest { by: by.principal.clone(), person: by.person().clone() });
+        if let Some(person) = [&by.principal, by.person()].into_iter().find(|one| own.contains(&Some(*one))) {
+            return Err(Refusal::OwnRequest { by: by.principal.clone(), person: person.clone() });
         }
         if !holds_role(level, &by.roles) {
             return Err(Refusal::NotApprover {

@@ -1,6 +1,6 @@
 //! One decision function for every entry point: what is not asked here does not happen.
 
-use model::{Chain, Digest, Judgement, MatchedRule, Timestamp, Verdict, time::rfc3339, time::to_millisecond};
+use model::{Chain, Judgement, MatchedRule, Timestamp, Verdict, time::rfc3339, time::to_millisecond};
 
 use serde_json::Value;
 
@@ -66,27 +66,26 @@ impl PolicySet {
     /// **deny > defer > require > allow**. A closed change window denies or defers however much of a quota is left;
     /// in an open one quotas still count. Whatever cannot be evaluated denies.
     pub fn decide(&self, request: &Request<'_>, quotas: &dyn QuotaView, now: Timestamp) -> Decision {
-        let now = to_millisecond(now);
-        let told = self.ask(request, quotas, now, true);
-        let input = Digest::of_json(&told.document);
-        self.decided(told, input, now)
+        self.decided(request, quotas, now, true)
     }
 
     /// The same decision without its document ([`Decision::document`] is null), which is made only if a rule reads it: for
     /// whoever acts on it at once. What was judged can be large, a whole plan.
     pub fn judge(&self, request: &Request<'_>, quotas: &dyn QuotaView, now: Timestamp) -> Decision {
-        let now = to_millisecond(now);
-        let mut told = self.ask(request, quotas, now, self.reads_documents());
-        let input = match told.document.take() {
-            Value::Null => request.digest(&told.states, now),
-            document => Digest::of_json(&document),
-        };
-        self.decided(told, input, now)
+        let decision = self.decided(request, quotas, now, self.reads_documents());
+        Decision { document: Value::Null, ..decision }
     }
 
-    /// What comes of all that the rules said of a document with this digest.
-    fn decided(&self, told: Told, input: Digest, now: Timestamp) -> Decision {
-        let Told { mut tally, states, granted, document } = told;
+    fn decided(
+        &self,
+        request: &Request<'_>,
+        quotas: &dyn QuotaView,
+        now: Timestamp,
+        documented: bool,
+    ) -> Decision {
+        let now = to_millisecond(now);
+        let Told { mut tally, states, granted, document } = self.ask(request, quotas, now, documented);
+        let input = request.digest(&states, now);
 
         let cause = tally.denied.iter().map(|(cause, _)| *cause).min().or(tally.held_by);
         let verdict = conclude(&mut tally);

@@ -205,6 +205,9 @@ impl Driver {
     fn emit(&mut self, actor: Principal, event: impl Into<Event>) {
         let mut event = event.into();
         as_it_is_read_back(&mut event);
+        if matches!(&event, Event::Run(run) if run.is_end()) {
+            self.let_go(|_| true);
+        }
         let at = self.batch_time();
         let diverged = self.state.apply(&event, at).err();
         let stream = self.stream();
@@ -219,6 +222,7 @@ impl Driver {
         if self.state.status.is_final() {
             return;
         }
+        self.let_go(|_| true);
         let problem = model::Problem::runtime(diverged.to_string()).with_code(model::code::run::DIVERGED);
         let event = Event::Run(RunEvent::Failed(journal::events::EndedBadly { problem: problem.clone() }));
         let stream = self.stream();

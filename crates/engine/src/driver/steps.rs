@@ -14,7 +14,6 @@ use policy::Decision;
 use serde_json::{Value, json};
 
 use super::Driver;
-use crate::adopt::NOT_WAITED_FOR;
 use crate::approvals::{Question, compose};
 use crate::error::refused;
 use crate::state::{RUN_STEP, WINDOW_TIMER};
@@ -27,7 +26,6 @@ impl Driver {
     pub(super) fn admit(&mut self) {
         let step = StepId::new(RUN_STEP);
         if self.state.cancelling {
-            self.let_go(|_| true);
             self.emit(Principal::system(), RunEvent::Cancelled(Reason::default()));
             return;
         }
@@ -425,7 +423,7 @@ impl Driver {
     }
 
     /// Withdraws open questions that nobody waits for any more.
-    fn let_go(&mut self, unwanted: impl Fn(&StepId) -> bool) {
+    pub(super) fn let_go(&mut self, unwanted: impl Fn(&StepId) -> bool) {
         let open: Vec<_> = self
             .state
             .questions
@@ -435,12 +433,11 @@ impl Driver {
             .collect();
         for approval in open {
             self.approvals_due.remove(&approval);
-            self.shared.withdraw_later(approval, NOT_WAITED_FOR);
+            self.shared.withdraw_later(approval);
         }
     }
 
     fn finish(&mut self, outcome: Outcome) {
-        self.let_go(|_| true);
         self.running.clear();
         let event = match outcome {
             Outcome::Completed { output } => RunEvent::Completed(Ended { output }),

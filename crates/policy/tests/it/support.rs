@@ -106,6 +106,7 @@ pub(crate) fn decide(
     now: Timestamp,
 ) -> Decision {
     let decision = set.decide(request, quotas, now);
+    assert_eq!(decision.judgement.input, Digest::of_json(&decision.document));
     let (bare, full) = (set.judge(request, quotas, now), decision.clone());
     if decision.cause == Some(Cause::Unevaluable) {
         // why can be a time that passed
