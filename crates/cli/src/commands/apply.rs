@@ -144,10 +144,10 @@ impl Change<'_> {
                 timeout,
             };
             let ending = follow(ui, world, global, &here.place, &workshop, &options).await?;
-            Ok(Some(Ending { beside, ..ending }))
+            Ok(Some((ending, beside)))
         })?;
         match ending {
-            Some(ending) => conclude(ui, ending, self.next),
+            Some((ending, beside)) => conclude(ui, ending, beside, self.next),
             None => Ok(0),
         }
     }
@@ -251,9 +251,13 @@ fn confirmed(ui: &mut Ui, plan: &Plan) -> Result<bool, Report> {
     Ok(answer.trim() == "yes")
 }
 
-fn conclude(ui: &mut Ui, ending: Ending, next: (&str, &str)) -> Answer {
+fn conclude(ui: &mut Ui, ending: Ending, beside: Map<String, Value>, next: (&str, &str)) -> Answer {
     if ui.json {
-        ui.answer_json(&ending.json());
+        let mut shown = ending.json();
+        if let Some(members) = shown.as_object_mut() {
+            members.extend(beside);
+        }
+        ui.answer_json(&shown);
     } else if ending.report.is_none() {
         let number = |name: &str| ending.output.get(name).and_then(Value::as_u64).unwrap_or(0);
         let changed = ending.output.get("done").and_then(Value::as_array).map_or(0, Vec::len);

@@ -10,7 +10,7 @@ use journal::{Event, Journal, Record};
 use model::{ApprovalId, Code, Problem, RunId, Timestamp, code};
 use policy::Choice;
 use project::{Place, Workshop};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use workflow::document::Dialect;
 
@@ -58,8 +58,6 @@ pub(super) struct Ending {
     pub(super) next: Option<(String, &'static str)>,
     /// Why the command does not exit with 0.
     pub(super) report: Option<Report>,
-    /// What the command itself has to say, beside what is said of every run (`--json`).
-    pub(super) beside: Map<String, Value>,
 }
 
 struct Following<'a> {
@@ -471,7 +469,6 @@ impl Following<'_> {
             approvals: self.questions.approvals(),
             next: None,
             report,
-            beside: Map::new(),
         }
     }
 }

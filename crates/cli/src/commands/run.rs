@@ -335,16 +335,12 @@ pub(super) fn results(args: &RunArgs) -> PathBuf {
 impl Ending {
     /// As `--json` shows it.
     pub(super) fn json(&self) -> Value {
-        let mut shown = json!({
+        json!({
             "run": self.run,
             "status": self.status,
             "output": self.output,
             "problem": self.problem,
             "approvals": self.approvals,
-        });
-        if let Some(members) = shown.as_object_mut() {
-            members.extend(self.beside.clone());
-        }
-        shown
+        })
     }
 }

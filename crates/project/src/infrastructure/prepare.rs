@@ -1,7 +1,7 @@
 //! From a configuration as it was read to what plans are made from: files in place of their paths, what providers have
 //! against it, and which secrets it needs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,20 +85,14 @@ pub(super) async fn fill(
 ) -> Result<Filled, Vec<Diagnostic>> {
     let mut found = super::secrets::exposed(&config.desired, providers);
     let mut desired = config.desired.clone();
-    let mut digests = BTreeMap::new();
-    let mut files = Known { root, read: HashMap::new() };
+    let mut files = Known { root, read: BTreeMap::new() };
     let mut fill = |list: &str, name: &str, kind: &TypeName, attributes: &mut BTreeMap<Name, Attribute>| {
         let Some((_, kind)) = providers.find(kind) else { return };
         for (file_name, wanted) in &kind.files {
             let Some(attribute) = attributes.get_mut(file_name) else { continue };
             let Some(path) = attribute.value.as_str() else { continue };
             match files.get(path, *wanted) {
-                Ok(file) => {
-                    if !digests.contains_key(&file.path) {
-                        digests.insert(file.path.clone(), file.sha256.clone());
-                    }
-                    attribute.value = Arc::clone(&file.value);
-                }
+                Ok(file) => attribute.value = Arc::clone(&file.value),
                 Err(why) => {
                     let at = attribute.place.location(format!("/{list}/{name}/config/{file_name}"));
                     found.push(Diagnostic::error(code::plan::BAD_RESOURCE, why.clone(), at));
@@ -120,7 +114,11 @@ pub(super) async fn fill(
     if found.is_empty() {
         validate(&desired, providers, &mut found).await;
     }
-    if found.is_empty() { Ok(Filled { desired, digests }) } else { Err(found) }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let digests = files.read.into_values().flatten().map(|file| (file.path, file.sha256)).collect();
+    Ok(Filled { desired, digests })
 }
 
 /// Prepares a configuration. Reads the project's files and reveals its secrets; keeps neither.
@@ -161,7 +159,7 @@ pub(super) async fn prepare(
 struct Known<'r> {
     root: &'r Path,
     /// By path, and whether the text is wanted.
-    read: HashMap<(String, bool), Result<Read, String>>,
+    read: BTreeMap<(String, bool), Result<Read, String>>,
 }
 
 /// A file that was read.

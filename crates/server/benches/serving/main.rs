@@ -44,9 +44,8 @@ impl Table {
 }
 
 fn prepare(directory: &Path) {
-    let aedile = std::env::var_os("AEDILE").expect("AEDILE names the program");
     let fill = std::env::var_os("AEDILE_FILL").expect("AEDILE_FILL names the example `fill`");
-    process::run(std::process::Command::new(aedile).arg("init").arg("--quiet").current_dir(directory));
+    process::run(process::aedile().arg("init").arg("--quiet").current_dir(directory));
     std::fs::write(directory.join("workflows/plain.yaml"), WORKFLOW).unwrap();
     std::fs::write(
         directory.join("access.yaml"),
@@ -60,11 +59,12 @@ fn prepare(directory: &Path) {
     process::run(std::process::Command::new(fill).arg(journal).arg(EVENTS));
 }
 
-async fn median(client: &reqwest::Client, url: &str) -> Duration {
+/// The median time of an answer, of one address for each round.
+async fn median(client: &reqwest::Client, url: impl Fn(usize) -> String) -> Duration {
     let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        let begun = Instant::now();
-        let answer = client.get(url).send().await.unwrap();
+    for round in 1..=ROUNDS {
+        let (url, begun) = (url(round), Instant::now());
+        let answer = client.get(&url).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{url}");
         answer.bytes().await.unwrap();
         times.push(begun.elapsed());
@@ -75,24 +75,16 @@ async fn median(client: &reqwest::Client, url: &str) -> Duration {
 
 /// Proofs of records far from each other: the first one, and the median of those after it.
 async fn proofs(client: &reqwest::Client, served: &Served, directory: &Path) {
-    let aedile = std::env::var_os("AEDILE").expect("AEDILE names the program");
-    let mut checkpoint = std::process::Command::new(aedile);
-    process::run(checkpoint.args(["journal", "checkpoint", "--quiet"]).current_dir(directory));
+    process::run(process::aedile().args(["journal", "checkpoint", "--quiet"]).current_dir(directory));
     let url = |position: usize| format!("{}/journal/records/{position}/proof", served.environment());
     let begun = Instant::now();
     assert_eq!(client.get(url(1)).send().await.unwrap().status(), 200);
     let first = begun.elapsed();
-    let mut times = Vec::new();
-    for round in 1..=ROUNDS {
-        let begun = Instant::now();
-        assert_eq!(client.get(url(round * 24_000)).send().await.unwrap().status(), 200);
-        times.push(begun.elapsed());
-    }
-    times.sort_unstable();
+    let later = median(client, |round| url(round * 24_000)).await;
     println!(
         "\nproof of a record of the million: the first {:.0} ms, then {:.1} ms",
         first.as_secs_f64() * 1e3,
-        times[ROUNDS / 2].as_secs_f64() * 1e3
+        later.as_secs_f64() * 1e3
     );
 }
 
@@ -205,7 +197,7 @@ async fn main() {
         &format!("{:.1} ms", page.as_secs_f64() * 1e3),
         page.as_millis() < 50,
     );
-    let overview = median(&client, &served.environment()).await;
+    let overview = median(&client, |_| served.environment()).await;
     println!("\nthe environment at a glance, one after the other: {:.1} ms", overview.as_secs_f64() * 1e3);
     proofs(&client, &served, directory.path()).await;
     one_listener(&client, &served, &mut table).await;

@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 use reqwest::redirect::Policy;
 use serde_json::json;
 
+/// The program under measurement.
+pub(crate) fn aedile() -> Command {
+    Command::new(std::env::var_os("AEDILE").expect("AEDILE names the program"))
+}
+
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) {
     assert!(command.stdout(Stdio::null()).status().unwrap().success(), "{command:?}");
@@ -30,8 +35,7 @@ pub(crate) struct Session {
 impl Served {
     /// Starts it in a project's directory.
     pub(crate) fn start(directory: &Path) -> Self {
-        let aedile = std::env::var_os("AEDILE").expect("AEDILE names the program");
-        let mut child = Command::new(aedile)
+        let mut child = aedile()
             .args(["ui", "--print", "--as", "bench", "--listen", "127.0.0.1:0", "--quiet"])
             .current_dir(directory)
             .stdout(Stdio::piped())
