@@ -131,6 +131,20 @@ async fn what_is_no_aedile_server_is_told_from_one_and_nothing_is_followed() {
 }
 
 #[tokio::test]
+async fn what_was_no_answer_is_told_though_later_connections_only_broke() {
+    let garbage = b"SSH-2.0-OpenSSH\r\n".to_vec();
+    let script = Script::plain(vec![Vec::new(), garbage.clone(), Vec::new(), Vec::new(), Vec::new()]).await;
+    let error = script.client().me().await.unwrap_err();
+    assert_eq!(codes(&error), ("E1229", 1), "{}", error.whole());
+    assert_eq!(script.heard().len(), 5);
+
+    // what is not there any more is not judged by what it said when it was
+    let script = Script::plain(vec![garbage]).await;
+    let error = script.client().me().await.unwrap_err();
+    assert_eq!(codes(&error), ("E1228", 1), "{}", error.whole());
+}
+
+#[tokio::test]
 async fn what_may_be_sent_twice_is_sent_again_and_nothing_else_is() {
     let busy = problem(
         "503 Service Unavailable",

@@ -142,13 +142,15 @@ impl Client {
         tokio::time::timeout(limits::ANSWER_TIME_MAX, work).await.unwrap_or_else(late)
     }
 
-    /// Tries until it works, cannot work, or was tried often enough.
+    /// Tries until it works, cannot work, or was tried often enough. When the last connection merely broke, the failure is what an
+    /// earlier one brought that was no answer of a server: what speaks before it is asked may close before that is heard.
     async fn persist<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         request: &Request,
         attempt: impl Fn() -> F,
     ) -> Result<T, ClientError> {
         let mut tries = 1;
+        let mut garbled = None;
         loop {
             let failure = match attempt().await {
                 Ok(answer) => return Ok(answer),
@@ -156,10 +158,19 @@ impl Client {
             };
             let safe = request.repeatable || !failure.maybe_done;
             if !failure.passing || !safe || tries >= limits::TRIES_MAX {
-                return Err(failure.error);
+                return Err(if failure.is_broken_connection() {
+                    garbled.unwrap_or(failure.error)
+                } else {
+                    failure.error
+                });
             }
             tokio::time::sleep(failure.after.unwrap_or_else(|| pause(tries))).await;
             tries += 1;
+            garbled = match failure.error {
+                error @ ClientError::NotAServer { .. } => Some(error),
+                _ if failure.maybe_done => garbled,
+                _ => None,
+            };
         }
     }
 
@@ -284,6 +295,11 @@ fn is_garbled(error: &reqwest::Error) -> bool {
 }
 
 impl Failure {
+    /// Whether something was there, and went away without a word.
+    fn is_broken_connection(&self) -> bool {
+        self.maybe_done && matches!(self.error, ClientError::Unreachable { .. })
+    }
+
     /// It will not go better next time.
     fn lasting(error: ClientError) -> Self {
         Self { error, maybe_done: true, passing: false, after: None }
