@@ -28,7 +28,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::{Action, ApprovalOutcome, ApprovalRequest, CloudEvent, Problem};
+use crate::{Action, ApprovalOutcome, ApprovalRequest, CloudEvent, Problem, canonical};
 
 /// Names one step of one run, the same on every replay: the JSON pointer of the task in the document and, where a
 /// task runs more than once, `#` and a counter (`/do/1/loop/for/do/0/build#3`).
@@ -379,7 +379,7 @@ pub trait Program: Send {
 
     /// What policies see of it beside its input when the run as a whole is judged: for a plan the plan, for what has nothing
     /// more to show nothing. The same for the life of the run.
-    fn document(&self) -> Option<Arc<Value>> {
+    fn document(&self) -> Option<canonical::Text> {
         None
     }
 

@@ -158,9 +158,9 @@ fn plans(criterion: &mut Criterion) {
         }
     }
     let made = Arc::new(make(&scene(10_000, false)));
-    let bytes = made.to_file();
+    let bytes = made.file().as_bytes();
     group.bench_function("10k read file", |bencher| {
-        bencher.iter(|| black_box(Plan::from_file(&bytes).expect("it is its own file")));
+        bencher.iter(|| black_box(Plan::from_file(bytes).expect("it is its own file")));
     });
     group.bench_function("10k apply", |bencher| bencher.iter(|| black_box(apply(&made))));
     group.finish();

@@ -1,9 +1,10 @@
 //! The plan file: `{"digest": .., "format": "aedile.plan/1", "plan": {..}}` in canonical form (RFC 8785).
 
 use std::ops::Deref;
+use std::sync::Arc;
 
-use model::{Coded, Digest, code::plan as code};
-use serde::{Deserialize, Serialize};
+use model::{Coded, Digest, canonical, code::plan as code};
+use serde::Deserialize;
 
 use crate::document::Body;
 use crate::limits;
@@ -18,7 +19,14 @@ pub const FORMAT: &str = "aedile.plan/1";
 pub struct Plan {
     digest: Digest,
     body: Body,
+    /// Its file, which is what is kept, judged and digested.
+    file: Arc<str>,
+    /// Where the body begins in the file.
+    begin: usize,
 }
+
+/// What is before a plan's digest in its file.
+const HEAD: &str = r#"{"digest":""#;
 
 impl Deref for Plan {
     type Target = Body;
@@ -72,12 +80,13 @@ impl Coded for FileError {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File<B> {
+struct File {
     digest: Digest,
-    format: String,
-    plan: B,
+    #[serde(rename = "format")]
+    _format: String,
+    plan: Body,
 }
 
 /// Read first, so that a file of another version is named as that and not by its first strange member.
@@ -89,7 +98,18 @@ struct Head {
 impl Plan {
     /// Seals a body.
     pub(crate) fn seal(body: Body) -> Self {
-        Self { digest: digest_of(&body), body }
+        // the digest is over what comes after it, and takes its place when that is known
+        let mut bytes = Vec::with_capacity(body.changes.len() * 1024 + 1024);
+        let head = format!(r#"{HEAD}{}","format":"{FORMAT}","plan":"#, Digest::ZERO);
+        bytes.extend_from_slice(head.as_bytes());
+        canonical::serialize(&body, &mut bytes)
+            .expect("a plan holds texts, numbers and values that were checked for depth");
+        let digest = Digest::of(&bytes[head.len()..]);
+        let text = digest.to_string();
+        bytes[HEAD.len()..][..text.len()].copy_from_slice(text.as_bytes());
+        bytes.push(b'}');
+        let file = String::from_utf8(bytes).expect("canonical JSON is text");
+        Self { digest, body, begin: head.len(), file: file.into() }
     }
 
     /// Digest of everything in it.
@@ -107,21 +127,18 @@ impl Plan {
         self.body.changes.is_empty()
     }
 
-    /// The document that policies see, as JSON.
-    pub fn document(&self) -> serde_json::Value {
-        serde_json::to_value(&self.body).unwrap_or_default()
+    /// The document that policies see.
+    pub fn document(&self) -> canonical::Text {
+        canonical::Text::within(Arc::clone(&self.file), self.begin..self.file.len() - 1)
+            .expect("the file ends with the body and a brace")
     }
 
-    /// The bytes of its file.
-    pub fn to_file(&self) -> Vec<u8> {
-        let file = File { digest: self.digest, format: FORMAT.to_owned(), plan: &self.body };
-        let mut bytes = Vec::with_capacity(self.body.changes.len() * 512 + 1024);
-        model::canonical::serialize(&file, &mut bytes)
-            .expect("a plan holds texts, numbers and values that were checked for depth");
-        bytes
+    /// The text of its file.
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
     }
 
-    /// Reads a file that [`Plan::to_file`] wrote, and proves that it is what its digest says.
+    /// Reads the text of [`Plan::file`], however it is laid out, and proves that it is what its digest says.
     pub fn from_file(bytes: &[u8]) -> Result<Self, FileError> {
         if bytes.len() > limits::FILE_BYTES_MAX {
             return Err(FileError::TooLarge { bytes: bytes.len() });
@@ -130,8 +147,8 @@ impl Plan {
         if head.format != FORMAT {
             return Err(FileError::Format { found: head.format });
         }
-        let file: File<Body> = serde_json::from_slice(bytes).map_err(FileError::Unreadable)?;
-        let plan = Self { digest: digest_of(&file.plan), body: file.plan };
+        let file: File = serde_json::from_slice(bytes).map_err(FileError::Unreadable)?;
+        let plan = Self::seal(file.plan);
         if plan.digest != file.digest {
             return Err(FileError::Tampered { stated: file.digest, actual: plan.digest });
         }
@@ -186,11 +203,4 @@ impl Plan {
         let junctions = self.body.junctions.iter().map(|junction| junction.after.clone());
         crate::graph::Graph { after: changes.chain(junctions).collect() }
     }
-}
-
-fn digest_of(body: &Body) -> Digest {
-    let mut bytes = Vec::with_capacity(body.changes.len() * 512 + 1024);
-    model::canonical::serialize(body, &mut bytes)
-        .expect("a plan holds texts, numbers and values that were checked for depth");
-    Digest::of(&bytes)
 }

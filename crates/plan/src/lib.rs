@@ -43,7 +43,7 @@
 //! };
 //! let plan = plan::plan(&desired, &world, &schemas, &header).expect("nothing is wrong with it");
 //! assert_eq!(plan.changes[0].operation, Operation::Create);
-//! assert_eq!(plan::Plan::from_file(&plan.to_file())?, plan);
+//! assert_eq!(plan::Plan::from_file(plan.file().as_bytes())?, plan);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -249,7 +249,7 @@ mod tests {
         assert!(plan.changes.iter().all(|change| change.uses.is_empty()));
         let shown = plan.to_string();
         assert!(shown.contains("> move web/b") && shown.contains("x forget web/c"), "{shown}");
-        assert_eq!(Plan::from_file(&plan.to_file()).unwrap(), plan);
+        assert_eq!(Plan::from_file(plan.file().as_bytes()).unwrap(), plan);
     }
 
     #[test]

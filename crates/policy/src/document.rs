@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::canonical::Text;
 use model::{
     Action, Capability, Digest, EffectClass, Origin, Principal, Reversibility, Role, StepId, Timestamp,
     time::SignedDuration,
@@ -244,7 +245,7 @@ impl InputDocument {
             submitted: read(&self.run.submitted)?,
             parent: self.run.parent.as_deref().map(read).transpose()?,
             input: Arc::new(self.run.input.clone().unwrap_or_default()),
-            plan: self.plan.clone().map(Arc::new),
+            plan: self.plan.as_ref().map(Text::from),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::canonical::Text;
 use model::{Action, Digest, Environment, Origin, Principal, Role, RunId, StepId, Timestamp, time::rfc3339};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,7 +40,7 @@ pub struct Facts {
     /// Its input, secrets replaced by references.
     pub input: Arc<Value>,
     /// The plan that it applies, as `schemas/plan.schema.json` describes it.
-    pub plan: Option<Arc<Value>>,
+    pub plan: Option<Text>,
 }
 
 /// Which workflow.
@@ -144,20 +145,27 @@ impl<'a> Request<'a> {
 
     /// Everything policy sees, as described in `docs/reference/policy.md`. Its digest is the judgement's `input`.
     pub(crate) fn document(&self, quotas: &[QuotaState], now: Timestamp) -> Value {
-        serde_json::to_value(self.seen_by_rules(quotas, now)).unwrap_or_default()
+        let plan = self.plan().map(Text::value);
+        serde_json::to_value(self.seen_by_rules(plan, quotas, now)).unwrap_or_default()
     }
 
     /// The digest of that document, which is not made for it.
     pub(crate) fn digest(&self, quotas: &[QuotaState], now: Timestamp) -> Digest {
         let mut bytes = Vec::new();
-        match model::canonical::serialize(&self.seen_by_rules(quotas, now), &mut bytes) {
+        let plan = self.plan().map(Text::verbatim);
+        match model::canonical::serialize(&self.seen_by_rules(plan, quotas, now), &mut bytes) {
             Ok(()) => Digest::of(&bytes),
             // only what nests too deep has no form there
             Err(_) => Digest::of_json(&self.document(quotas, now)),
         }
     }
 
-    fn seen_by_rules(&self, quotas: &[QuotaState], now: Timestamp) -> Document<'a> {
+    /// The plan, where the run as a whole is judged.
+    fn plan(&self) -> Option<&'a Text> {
+        self.facts.plan.as_ref().filter(|_| matches!(self.subject, Subject::Run))
+    }
+
+    fn seen_by_rules<P>(&self, plan: Option<P>, quotas: &[QuotaState], now: Timestamp) -> Document<'a, P> {
         let facts = self.facts;
         let workflow = &facts.workflow;
         let (step, action) = match self.subject {
@@ -189,7 +197,7 @@ impl<'a> Request<'a> {
                 input: whole.then_some(&*facts.input),
             },
             subject: if whole { "run" } else { "step" },
-            plan: facts.plan.as_deref().filter(|_| whole),
+            plan,
             step,
             action,
             time: TimePart { now: rfc3339(now), unix_ms: now.as_millisecond() },
@@ -200,12 +208,12 @@ impl<'a> Request<'a> {
 
 /// The one document, as far as it can be on loan. Members are declared in the order of the canonical form, in which they are written.
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<'a, P> {
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<ActionPart<'a>>,
     environment: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<&'a Value>,
+    plan: Option<P>,
     principal: &'a str,
     quotas: Vec<Value>,
     roles: Vec<&'a str>,

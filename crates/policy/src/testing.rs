@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use model::canonical::Text;
 use model::{
     Diagnostic, Digest, Location, Origin, Principal, Role, RunId, Severity, StepId, Timestamp, Verdict,
 };
@@ -363,7 +364,7 @@ fn decide(set: &PolicySet, case: &Case) -> Result<Decision, String> {
         submitted: now,
         parent: None,
         input: Arc::new(request.input.clone()),
-        plan: request.plan.clone().map(Arc::new),
+        plan: request.plan.as_ref().map(Text::from),
     };
     let mut ledger = QuotaLedger::default();
     let mut uses = case.used.iter().map(|u| Ok((time(&u.at)?, u))).collect::<Result<Vec<_>, String>>()?;

@@ -20,12 +20,20 @@ pub const SESSION_IDLE: std::time::Duration = std::time::Duration::from_mins(5);
 pub const SESSION_LIFE: std::time::Duration = std::time::Duration::from_mins(45);
 /// How long changes of one kind on one host are collected, to be made together.
 pub const GATHER: std::time::Duration = std::time::Duration::from_millis(2);
+/// Bytes of a file of the project that is kept in memory once it was read for a host, for the next one.
+pub const FILE_HELD_BYTES_MAX: u64 = 32 << 10;
+/// Bytes of all files that are kept so.
+pub const FILES_HELD_BYTES_MAX: usize = 4 << 20;
 /// Hosts that are looked at at the same time.
 pub const HOSTS_AT_ONCE: usize = 64;
 /// Largest list of rights of one session in bytes; directories stand for files beyond it.
 pub const GRANTS_BYTES_MAX: usize = 256 << 10;
 /// Most findings of providers about one configuration.
 pub const FINDINGS_MAX: usize = 100;
+/// Bytes of a file that is digested are read in pieces of at least so many, and
+pub const PIECE_MIN: usize = 4 << 10;
+/// at most so many.
+pub const PIECE_MAX: usize = 256 << 10;
 /// Bytes of any one file of a project that is read as text.
 pub const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Files of one kind in a project (workflows, policies).

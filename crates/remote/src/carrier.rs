@@ -60,20 +60,24 @@ impl<'s> Carrier<'s> {
     async fn one_by_one(&self, ops: &[Op]) -> Result<Vec<Answer>, ProviderError> {
         let mut answers = Vec::with_capacity(ops.len());
         for op in ops {
-            let answer = match op {
-                Op::Query { query } if is_probe(query) => self.probe(query).await,
-                Op::Write { content: Wanted::File(sha256), .. } => match self.files.open(sha256) {
-                    Ok((_, content)) => self.streamed(op, content).await?,
-                    Err(why) => unreadable(&why),
-                },
-                op => match prepared(op, self.files) {
-                    Ok(request) => answered(self.session.run(request).await, true)?,
-                    Err(answer) => answer,
-                },
-            };
-            answers.push(answer);
+            answers.push(match prepared(op, self.files) {
+                Prepared::Small(request) => answered(self.session.run(request).await, true)?,
+                Prepared::Answered(answer) => answer,
+                Prepared::Alone => self.alone(op).await?,
+            });
         }
         Ok(answers)
+    }
+
+    async fn alone(&self, op: &Op) -> Result<Answer, ProviderError> {
+        match op {
+            Op::Query { query } if is_probe(query) => Ok(self.probe(query).await),
+            Op::Write { content: Wanted::File(sha256), .. } => match self.files.open(sha256) {
+                Ok((_, content)) => self.streamed(op, content).await,
+                Err(why) => Ok(unreadable(&why)),
+            },
+            op => answered(self.session.run(request(op)).await, true),
+        }
     }
 
     async fn streamed(&self, op: &Op, content: Box<dyn Read + Send>) -> Result<Answer, ProviderError> {
@@ -106,17 +110,14 @@ impl<'s> Carrier<'s> {
         answered(running.end().await, true)
     }
 
-    /// Whether a list can be sent with others in one write.
-    fn is_small(&self, ops: &[Op]) -> bool {
-        ops.iter().all(|op| match op {
-            Op::Query { query } => !is_probe(query),
-            Op::Write { content: Wanted::Bytes(bytes), .. } => bytes.len() <= BODY_MAX,
-            Op::Write { content: Wanted::File(sha256), .. } => {
-                self.files.open(sha256).is_ok_and(|(bytes, _)| bytes <= BODY_MAX as u64)
-            }
-            Op::Exec(run) => run.input.as_ref().is_none_or(|input| input.len() <= BODY_MAX),
-            _ => true,
-        })
+    /// The requests of a list that can be sent with others in one write, in its order; where there is none, its answer.
+    fn small(&self, ops: &[Op]) -> Option<Vec<Result<Request, Answer>>> {
+        let of = |op| match prepared(op, self.files) {
+            Prepared::Small(request) => Some(Ok(request)),
+            Prepared::Answered(answer) => Some(Err(answer)),
+            Prepared::Alone => None,
+        };
+        ops.iter().map(of).collect()
     }
 }
 
@@ -150,20 +151,22 @@ impl Target for Carrier<'_> {
         lists: &'a [Vec<Op>],
     ) -> BoxFuture<'a, Result<Vec<Vec<Answer>>, ProviderError>> {
         Box::pin(async move {
-            let (small, large): (Vec<usize>, Vec<usize>) =
-                (0..lists.len()).partition(|&at| self.is_small(&lists[at]));
             let mut answers: Vec<Vec<Answer>> =
                 lists.iter().map(|ops| Vec::with_capacity(ops.len())).collect();
-            let (mut requests, mut places) = (Vec::new(), Vec::new());
-            for at in small {
-                for op in &lists[at] {
-                    match prepared(op, self.files) {
-                        Ok(request) => {
+            let (mut requests, mut places, mut large) = (Vec::new(), Vec::new(), Vec::new());
+            for (at, ops) in lists.iter().enumerate() {
+                let Some(small) = self.small(ops) else {
+                    large.push(at);
+                    continue;
+                };
+                for one in small {
+                    places.push((
+                        at,
+                        one.map(|request| {
                             requests.push(Request { lane: u32::try_from(at).ok(), ..request });
-                            places.push((at, None));
-                        }
-                        Err(answer) => places.push((at, Some(answer))),
-                    }
+                        })
+                        .err(),
+                    ));
                 }
             }
             let one_by_one = large.iter().map(|&at| async move { (at, self.one_by_one(&lists[at]).await) });
@@ -349,25 +352,52 @@ fn command(op: &Op) -> wire::Op {
     }
 }
 
-/// The request for an operation; or its answer, when it cannot be carried out.
-fn prepared(op: &Op, files: &dyn Files) -> Result<Request, Answer> {
-    let mut request = match op {
+/// What an operation comes to before anything is sent.
+enum Prepared {
+    /// It fits into a frame.
+    Small(Request),
+    /// It cannot be carried out, and this is its answer.
+    Answered(Answer),
+    /// It is not sent with others: it is no command of the runner's, or too large for a frame.
+    Alone,
+}
+
+/// The request for an operation, with the content that the operation itself has.
+fn request(op: &Op) -> Request {
+    match op {
         Op::Exec(run) => running(run),
-        op => Request::new(command(op), op_timeout(op)),
-    };
-    if let Op::Write { content, .. } = op {
-        let bytes = match content {
-            Wanted::Bytes(bytes) => bytes.clone(),
-            Wanted::File(sha256) => {
-                let read = files.open(sha256).and_then(|(size, content)| {
-                    let mut bytes =
-                        Vec::with_capacity(usize::try_from(size).unwrap_or_default().min(BODY_MAX));
-                    content.take(BODY_MAX as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
-                });
-                read.map_err(|why| unreadable(&why))?
+        op => {
+            let mut request = Request::new(command(op), op_timeout(op));
+            if let Op::Write { content: Wanted::Bytes(bytes), .. } = op {
+                request.content = Content::Bytes(bytes.clone());
             }
-        };
-        request.content = Content::Bytes(bytes);
+            request
+        }
     }
-    Ok(request)
+}
+
+fn prepared(op: &Op, files: &dyn Files) -> Prepared {
+    let fits = match op {
+        Op::Query { query } => !is_probe(query),
+        Op::Exec(run) => run.input.as_ref().is_none_or(|input| input.len() <= BODY_MAX),
+        Op::Write { content: Wanted::Bytes(bytes), .. } => bytes.len() <= BODY_MAX,
+        Op::Write { content: Wanted::File(sha256), .. } => {
+            return match small(sha256, files) {
+                Ok(Some(bytes)) => Prepared::Small(Request { content: Content::Bytes(bytes), ..request(op) }),
+                Ok(None) => Prepared::Alone,
+                Err(why) => Prepared::Answered(unreadable(&why)),
+            };
+        }
+        _ => true,
+    };
+    if fits { Prepared::Small(request(op)) } else { Prepared::Alone }
+}
+
+/// The content of a file of the project, where it fits into a frame.
+fn small(sha256: &str, files: &dyn Files) -> std::io::Result<Option<Vec<u8>>> {
+    let (size, content) = files.open(sha256)?;
+    let Some(size) = usize::try_from(size).ok().filter(|size| *size <= BODY_MAX) else { return Ok(None) };
+    let mut bytes = Vec::with_capacity(size);
+    content.take(BODY_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }

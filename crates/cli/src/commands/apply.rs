@@ -260,8 +260,8 @@ fn conclude(ui: &mut Ui, ending: Ending, beside: Map<String, Value>, next: (&str
         ui.answer_json(&shown);
     } else if ending.report.is_none() {
         let number = |name: &str| ending.output.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let changed = ending.output.get("done").and_then(Value::as_array).map_or(0, Vec::len);
-        ui.answer(format_args!("{} done, {changed} of them changed something", number("succeeded")));
+        let (done, changed) = (number("succeeded"), number("changed"));
+        ui.answer(format_args!("{done} done, {changed} of them changed something"));
         ui.next(next.0, next.1);
     }
     ending.report.map_or(Ok(0), Err)

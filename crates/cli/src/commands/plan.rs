@@ -146,7 +146,7 @@ fn is_run(word: &str) -> bool {
 
 /// The plan as `--json` shows it.
 pub(super) fn plan_json(plan: &Plan) -> Value {
-    json!({ "digest": plan.digest(), "plan": plan.document() })
+    json!({ "digest": plan.digest(), "plan": plan.body() })
 }
 
 /// Shows a plan, or changes of one, to people: at once, for a line of its own each costs a large plan more than making it.
@@ -185,8 +185,7 @@ pub(super) fn plan(ui: &mut Ui, world: &World, global: &Global, args: &PlanArgs)
         (plan, Some((here, rules)))
     };
     if let Some(file) = &args.out {
-        let text = String::from_utf8(plan.to_file()).map_err(|error| Report::internal(error.to_string()))?;
-        project::text::write(file, &text, true)?;
+        project::text::write(file, plan.file(), true)?;
     }
     if args.dot {
         ui.answer(plan.to_dot().trim_end());

@@ -7,6 +7,7 @@ use std::fmt::{self, Display};
 
 use serde::ser::{self, Serialize};
 
+use super::text::VERBATIM;
 use super::{compare_names, write_decimal, write_double, write_string, write_string_content};
 
 /// How deep arrays and objects may nest. Readers (`serde_json`) stop at 127; an envelope takes some of that.
@@ -46,7 +47,8 @@ impl ser::Error for CanonicalError {
 /// ```
 pub fn serialize<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
     let start = out.len();
-    let mut serializer = Canonical { out, members: Vec::new(), scratch: Vec::new(), depth: 0 };
+    let mut serializer =
+        Canonical { out, members: Vec::new(), scratch: Vec::new(), depth: 0, verbatim: false };
     let result = value.serialize(&mut serializer);
     if result.is_err() {
         out.truncate(start);
@@ -71,6 +73,8 @@ pub(crate) struct Canonical<'o> {
     members: Vec<Member>,
     scratch: Vec<u8>,
     depth: usize,
+    /// The next string is the form of a value ([`super::Text`]).
+    verbatim: bool,
 }
 
 impl<'o> Canonical<'o> {
@@ -112,9 +116,16 @@ impl<'o> Canonical<'o> {
     /// Orders two members by name as RFC 8785 section 3.2.3 says.
     fn order(bytes: &[u8], a: &Member, b: &Member) -> std::cmp::Ordering {
         let (a, b) = (Self::name(bytes, a), Self::name(bytes, b));
-        let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
-        if plain(a) && plain(b) {
-            return a.cmp(b);
+        // what both begin with says nothing, unless it ends within an escape or a character
+        let plain = |byte: &u8| byte.is_ascii() && *byte != b'\\';
+        let same = a.iter().zip(b).take_while(|(a, b)| a == b && plain(a)).count();
+        match (a.get(same), b.get(same)) {
+            (Some(a), Some(b)) if plain(a) && plain(b) => return a.cmp(b),
+            (None, rest) => {
+                return if rest.is_some() { std::cmp::Ordering::Less } else { std::cmp::Ordering::Equal };
+            }
+            (_, None) => return std::cmp::Ordering::Greater,
+            _ => {}
         }
         // escapes and other scripts are rare in names: unescape and compare as the RFC puts it
         let text = |name: &[u8]| {
@@ -251,7 +262,11 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), CanonicalError> {
-        write_string(value, self.out);
+        if std::mem::take(&mut self.verbatim) {
+            self.out.extend_from_slice(value.as_bytes());
+        } else {
+            write_string(value, self.out);
+        }
         Ok(())
     }
 
@@ -296,9 +311,10 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _name: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), CanonicalError> {
+        self.verbatim = name == VERBATIM;
         value.serialize(self)
     }
 

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use model::program::{Diverged, Due, Proposal, TimerPurpose};
-use model::{CloudEvent, EffectClass, Event, Happening, Problem, Program, RunId, Step, StepId};
+use model::{CloudEvent, EffectClass, Event, Happening, Problem, Program, RunId, Step, StepId, canonical};
 use serde_json::Value;
 
 pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput, actions};
@@ -426,8 +426,8 @@ impl Program for Apply {
         Ok(())
     }
 
-    fn document(&self) -> Option<Arc<Value>> {
-        Some(Arc::new(self.plan.document()))
+    fn document(&self) -> Option<canonical::Text> {
+        Some(self.plan.document())
     }
 
     fn proposal(&self) -> Option<Proposal> {

@@ -31,6 +31,8 @@ pub struct NotDone {
 pub struct Report {
     /// How many are done.
     pub succeeded: u64,
+    /// How many of those changed something.
+    pub changed: u64,
     /// How many failed.
     pub failed: u64,
     /// How many were not begun.
@@ -62,6 +64,7 @@ impl Report {
         match state {
             State::Done { changed } => {
                 self.succeeded += 1;
+                self.changed += u64::from(*changed);
                 if *changed && self.done.len() < limits::REPORT_NAMES_MAX {
                     self.done.push(step.to_string());
                 }

@@ -99,7 +99,7 @@ fn infrastructure_16_what_needs_a_failed_change_is_skipped_and_the_rest_is_finis
         .performing(failing("h/a", Problem::runtime("disk full")));
     driver.go();
     let report = driver.report();
-    assert_eq!((report.succeeded, report.failed, report.skipped), (1, 1, 1));
+    assert_eq!((report.succeeded, report.changed, report.failed, report.skipped), (1, 1, 1, 1));
     assert_eq!(report.done, ["h/c"]);
     assert_eq!(driver.records["h/b"], Ok(json!({"skipped": true, "because": "h/a failed"})));
     let Some(Outcome::Faulted { problem }) = &driver.outcome else { panic!("{:?}", driver.outcome) };

@@ -82,11 +82,11 @@ fn what_is_declared_about_drift_is_said_by_the_change_and_only_then() {
     let mut motd = file("motd", "/etc/motd");
     let world = empty(&["web-1"], std::slice::from_ref(&motd));
     let plain = make(std::slice::from_ref(&motd), &world);
-    assert!(!String::from_utf8(plain.to_file()).unwrap().contains("drift\":\""), "older digests hold");
+    assert!(!plain.file().to_string().contains("drift\":\""), "older digests hold");
     motd.drift = OnDrift::Repair;
     let said = make(&[motd], &world);
     assert_eq!(said.changes[0].drift, OnDrift::Repair);
-    assert_eq!(Plan::from_file(&said.to_file()).unwrap(), said);
+    assert_eq!(Plan::from_file(said.file().as_bytes()).unwrap(), said);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_plan_can_be_held_to_some_resources() {
     assert_eq!(one.changes.len(), 1);
     assert_eq!(one.changes[0].instance, at("web-2/b"));
     assert_eq!(one.unchanged.len(), 5, "what it rests on is known of the others, too");
-    assert_eq!(Plan::from_file(&one.to_file()).unwrap(), one);
+    assert_eq!(Plan::from_file(one.file().as_bytes()).unwrap(), one);
     one.check_fresh(plan::Now { fresh: &only(&["web-2/b"]), used: None }).unwrap();
     let gone = plan::plan(
         &plan::Desired::default(),

@@ -57,11 +57,11 @@ fn planted_canaries_are_nowhere_in_a_plan() {
         let plan = make(declared, &world);
         assert!(!plan.changes.is_empty());
         let everything = [
-            String::from_utf8(plan.to_file()).unwrap(),
+            plan.file().to_string(),
             plan.to_string(),
             plan.to_dot(),
             format!("{plan:?}"),
-            plan.document().to_string(),
+            plan.document().as_str().to_owned(),
         ];
         for text in everything {
             assert!(!text.contains(CANARY), "{text}");

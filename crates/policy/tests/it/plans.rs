@@ -1,7 +1,6 @@
 //! Changes of hosts: what they may touch, and rules about whole plans.
 
-use std::sync::Arc;
-
+use model::canonical::Text;
 use policy::{Facts, NothingUsed, Request};
 use serde_json::json;
 
@@ -59,7 +58,7 @@ fn rego_and_rules_see_the_plan_that_a_run_applies() {
         ("policies/delete.rego", rego),
     ]);
     let applying = |operation: &str| Facts {
-        plan: Some(Arc::new(json!({"changes": [{"operation": operation}]}))),
+        plan: Some(Text::from(&json!({"changes": [{"operation": operation}]}))),
         ..facts()
     };
     let decide = |facts: &Facts| decide(&set, &Request::run(facts), &NothingUsed, at(NOON));
@@ -88,7 +87,7 @@ quotas: [{match: {action: http.call}, limit: 1, window: 1h}]
     assert_eq!(sets.each_ref().map(policy::PolicySet::reads_documents), [false, false, false, true]);
     for set in &sets {
         for changes in [1, 2, 4] {
-            let planned = Facts { plan: Some(Arc::new(json!({"changes": changes}))), ..facts() };
+            let planned = Facts { plan: Some(Text::from(&json!({"changes": changes}))), ..facts() };
             for moment in [NOON, "2026-11-22T01:00:00Z"] {
                 let request = Request::run(&planned);
                 let decided = set.decide(&request, &NothingUsed, at(moment));

@@ -64,15 +64,11 @@ pub fn outlook(
     actor: &Actor,
     now: Timestamp,
 ) -> Outlook {
-    // the whole plan as one document, and the digest of the whole plan, are only made where a rule reads them
-    let (document, digest) = if policy.reads_documents() {
-        (plan.document(), definition(plan).program.digest)
-    } else {
-        (serde_json::Value::Null, Digest::ZERO)
-    };
+    // the digest of the whole plan is only made where a rule reads it
+    let digest = if policy.reads_documents() { definition(plan).program.digest } else { Digest::ZERO };
     let program = record(plan, digest);
-    let facts =
-        Facts { plan: Some(Arc::new(document)), ..facts(&program, &plan.environment, access, actor, now) };
+    let document = Some(plan.document());
+    let facts = Facts { plan: document, ..facts(&program, &plan.environment, access, actor, now) };
     let mut outlook = Outlook::default();
     outlook.add("", &policy.foretell(&Request::run(&facts), now));
     let facts = Facts { plan: None, ..facts };

@@ -25,10 +25,9 @@ pub struct ApplyInput {
 
 /// What a run that applies a plan is made of.
 pub fn definition(plan: &Plan) -> Definition {
-    let text = String::from_utf8(plan.to_file()).expect("a plan file is JSON");
     Definition {
-        program: record(plan, Digest::of(text.as_bytes())),
-        text: text.into(),
+        program: record(plan, Digest::of(plan.file().as_bytes())),
+        text: Arc::clone(plan.file()),
         actions: std::collections::BTreeMap::new(),
     }
 }
@@ -78,8 +77,13 @@ impl Programs for ProjectPrograms {
             return self.rules.now().programs.build(submitted, text, at);
         }
         let site = self.site.as_ref().ok_or("this project has no hosts any more")?;
-        let plan = Arc::new(Plan::from_file(text.as_bytes()).map_err(|error| error.to_string())?);
-        site.keep(&plan);
+        let plan = if let Some(plan) = site.kept(text) {
+            plan
+        } else {
+            let plan = Arc::new(Plan::from_file(text.as_bytes()).map_err(|error| error.to_string())?);
+            site.keep(&plan);
+            plan
+        };
         let input: ApplyInput =
             serde_json::from_value(submitted.input.clone()).map_err(|error| error.to_string())?;
         Ok(Box::new(Apply::new(plan, submitted.run, input.options).checked_first()))

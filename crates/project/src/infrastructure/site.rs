@@ -172,6 +172,12 @@ impl Site {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
 
+    /// The plan with this file, if it is kept.
+    pub(super) fn kept(&self, file: &str) -> Option<Arc<Plan>> {
+        let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.values().find(|plan| **plan.file() == *file).cloned()
+    }
+
     /// Remembers that a plan was made a moment ago.
     pub(super) fn made(&self, plan: &Plan) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);

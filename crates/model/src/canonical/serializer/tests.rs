@@ -34,6 +34,22 @@ proptest! {
     #[test]
     fn agrees_with_the_writer_of_trees(value in any_json()) {
         prop_assert_eq!(text(&value).into_bytes(), crate::canonical::to_vec(&value));
+        prop_assert!(text(&value).len() <= crate::canonical::most_bytes(&value));
+    }
+
+    #[test]
+    fn members_are_put_in_order_whatever_their_names_and_however_they_come(
+        names in prop::collection::hash_set("[ab\"\\\\\n\u{e9}\u{1f600}\u{fb33}]{0,3}", 0..9),
+    ) {
+        struct Members(Vec<String>);
+        impl Serialize for Members {
+            fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().map(|name| (name, 1)))
+            }
+        }
+        let names: Vec<String> = names.into_iter().collect();
+        let object: Value = names.iter().map(|name| (name.clone(), Value::from(1))).collect::<serde_json::Map<_, _>>().into();
+        prop_assert_eq!(text(&Members(names)).into_bytes(), crate::canonical::to_vec(&object));
     }
 }
 
