@@ -8,6 +8,8 @@ pub const CONNECT: Duration = Duration::from_secs(10);
 pub const HANDSHAKE: Duration = Duration::from_secs(20);
 /// Starting the runner, from the request to READY.
 pub const START: Duration = Duration::from_secs(30);
+/// How long a runner that was started for a session to come waits for it.
+pub const SPARE: Duration = Duration::from_secs(5);
 /// Uploading the runner.
 pub const UPLOAD: Duration = Duration::from_mins(2);
 /// Silence after which the other side is asked whether it is there.

@@ -1,6 +1,7 @@
 //! The seam: where effects land.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -13,7 +14,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::error::RemoteError;
 use crate::host::Host;
-use crate::limits::{ATTEMPTS, BACKOFF, EVENTS};
+use crate::limits::{ATTEMPTS, BACKOFF, EVENTS, SPARE};
 use crate::link::Link;
 use crate::session::{Reply, Request, Session, Streams};
 use crate::ssh::Connection;
@@ -97,6 +98,8 @@ pub struct Remote {
     runner: Runner,
     start: Start,
     link: Mutex<Kept>,
+    /// A runner that has no grants yet, and since when it waits for the session it is for.
+    spare: Mutex<Option<(Streams, Instant)>>,
 }
 
 /// What is left of the last attempt to connect.
@@ -112,7 +115,7 @@ enum Kept {
 impl Remote {
     /// Nothing is connected yet.
     pub fn new(host: Host, transport: Transport, runner: Runner, start: Start) -> Self {
-        Self { host, transport, runner, start, link: Mutex::default() }
+        Self { host, transport, runner, start, link: Mutex::default(), spare: Mutex::default() }
     }
 
     /// Connects, so that a session that is asked for soon is opened sooner. What goes wrong is told to who asks for one.
@@ -125,6 +128,32 @@ impl Remote {
             Ok(link) => Kept::Link(link),
             Err(error) => Kept::Failed(error),
         };
+    }
+
+    /// Connects and starts a runner, so that a session that is asked for soon is opened at once. Without grants the runner can
+    /// do nothing until then, and it ends if nobody asks within [`SPARE`]. What goes wrong is told to who asks.
+    pub async fn prepare(self: &Arc<Self>) {
+        let mut spare = self.spare.lock().await;
+        if spare.is_some() {
+            return;
+        }
+        let Ok(streams) = self.started().await else { return };
+        *spare = Some((streams, Instant::now()));
+        let this = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(SPARE).await;
+            let Some(this) = this.upgrade() else { return };
+            let unused = this.spare.lock().await.take_if(|(_, since)| since.elapsed() >= SPARE);
+            if let Some((streams, _)) = unused {
+                // a session tells its runner when it ends
+                drop(Session::open(streams, Grants::default()).await);
+            }
+        });
+    }
+
+    async fn started(&self) -> Result<Streams, RemoteError> {
+        let link = self.link().await?;
+        bring_up(&*link, &self.runner, &self.start).await
     }
 
     async fn link(&self) -> Result<Arc<dyn Link>, RemoteError> {
@@ -176,8 +205,11 @@ impl Target for Remote {
 
     fn open(&self, grants: Grants) -> BoxFuture<'_, Result<Session, RemoteError>> {
         Box::pin(async move {
-            let link = self.link().await?;
-            let streams = bring_up(&*link, &self.runner, &self.start).await?;
+            let spare = self.spare.lock().await.take().map(|(streams, _)| streams);
+            let streams = match spare.filter(|streams| !streams.incoming.is_closed()) {
+                Some(streams) => streams,
+                None => self.started().await?,
+            };
             Session::open(streams, grants).await
         })
     }

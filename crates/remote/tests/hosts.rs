@@ -296,3 +296,58 @@ async fn sessions_of_one_host_share_its_connection() {
         replies.iter().map(|reply| printed(reply.as_ref().expect("it runs"))).collect();
     assert_eq!((pids.len(), sshd.connections().len()), (5, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_that_was_started_ahead_is_the_next_session_s_or_ends() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let remote = std::sync::Arc::new(sshd.remote());
+    let file = cached(&sshd);
+    let running = || -> Vec<u32> {
+        let processes = std::fs::read_dir("/proc").expect("it is there").flatten();
+        let pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == file))
+            .collect()
+    };
+    remote.prepare().await;
+    remote.prepare().await;
+    let [ahead] = running()[..] else { panic!("one is started: {:?}", running()) };
+    let session = remote.open(Grants::everything()).await.expect("it opens");
+    assert_eq!(session.ready().pid, ahead);
+    assert_eq!(printed(&session.run(sh("echo hello")).await.expect("it runs")), "hello");
+    // the grants are those of the session, and the next session has a runner of its own
+    let looking = remote.open(Grants::default()).await.expect("another");
+    assert_ne!(looking.ready().pid, ahead);
+    assert!(looking.run(sh("echo hello")).await.is_err());
+    drop((session, looking));
+
+    // one that died meanwhile is not used
+    remote.prepare().await;
+    let ahead = gone_but_one(&running).await;
+    kill(ahead);
+    while running().contains(&ahead) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // that it is gone is known once the connection says so, and what only looks is repeated
+    let look = Op::Stat { path: text(&file).to_owned(), digest: false, follow: false };
+    let reply = remote.run(&Grants::everything(), &Request::new(look, Duration::from_secs(30))).await;
+    assert!(matches!(reply.expect("it looks").answer, Answer::Stat { file: Some(_) }));
+
+    // one that nobody needs ends
+    remote.prepare().await;
+    gone_but_one(&running).await;
+    let since = std::time::Instant::now();
+    while !running().is_empty() {
+        assert!(since.elapsed() < remote::limits::SPARE * 6, "it waits for ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The one process that is left once those of closed sessions have ended.
+async fn gone_but_one(running: &impl Fn() -> Vec<u32>) -> u32 {
+    loop {
+        if let [one] = running()[..] {
+            return one;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

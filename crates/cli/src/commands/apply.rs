@@ -117,6 +117,9 @@ impl Change<'_> {
             let workshop = Workshop::open(&here.place, &machine(world))?;
             let site = workshop.site.clone().ok_or_else(|| Report::from(ProjectError::NoInfrastructure))?;
             let Proposed { plan, beside } = propose(ui, &site).await?;
+            if self.carry.yes {
+                site.prepare(&plan);
+            }
             let definition = definition(&plan);
             if let Some(report) = refused(&workshop, here, &plan, &definition)? {
                 return Err(report);

@@ -68,6 +68,15 @@ impl Fleet {
         }
     }
 
+    /// Makes hosts ready for sessions that are opened soon, while something else is done. Nothing is waited for.
+    pub(super) fn prepare<'h>(&self, hosts: impl IntoIterator<Item = &'h Host>) {
+        for host in hosts.into_iter().take(limits::HOSTS_AT_ONCE) {
+            if let Ok(remote) = self.remote(host) {
+                tokio::spawn(async move { remote.prepare().await });
+            }
+        }
+    }
+
     /// Opens a session with these rights and no others.
     pub(super) async fn open(&self, host: &Host, rights: Rights) -> Result<Session, RemoteError> {
         self.remote(host)?.open(grants(narrow(rights))).await

@@ -158,6 +158,12 @@ impl Site {
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Makes the hosts that a plan changes ready to be changed, for who applies it at once. Nothing can be done there before the
+    /// run that applies it may; nothing is waited for.
+    pub fn prepare(&self, plan: &Plan) {
+        self.fleet.prepare(&plan.reach.hosts);
+    }
+
     /// Keeps a plan, so that whoever performs its changes need not read it again.
     pub fn keep(&self, plan: &Arc<Plan>) {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
