@@ -78,6 +78,10 @@ pub const PIECE_BYTES: usize = 64 << 10;
 pub const REPLACED_MAX: u32 = 5;
 /// How often the files of the rules in force are looked at although the kernel told of no change: it may not know of all.
 pub const RULES_INTERVAL: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long they are followed before the kernel is asked to tell of changes, and
+pub const RULES_UNTOLD: std::time::Duration = std::time::Duration::from_secs(5);
+/// how often they are looked at until then.
+pub const RULES_INTERVAL_FIRST: std::time::Duration = std::time::Duration::from_millis(100);
 /// How often they are looked at where the kernel cannot be asked.
 pub const RULES_INTERVAL_UNTOLD: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long files of rules have to be left alone before they are read.

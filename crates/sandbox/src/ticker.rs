@@ -85,7 +85,8 @@ fn tick(engine: &Engine, shared: &Shared) {
             shared.parked.store(false, SeqCst);
             idle = 0;
         }
-        thread::sleep(EPOCH_TICK);
+        // a tick may come early when somebody wakes this thread, which it is not worth to wait out
+        thread::park_timeout(EPOCH_TICK);
         engine.increment_epoch();
     }
 }

@@ -23,6 +23,9 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often they are looked for while the kernel tells of no write.
 pub const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long somebody has to wait for them before the kernel is asked to tell of writes. They are looked for often until then.
+pub const UNASKED: Duration = Duration::from_secs(5);
+
 /// How long after a write they are looked for often: what is written can be seen when it has been flushed.
 pub const LIVELY: Duration = Duration::from_secs(1);
 

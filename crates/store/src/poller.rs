@@ -2,7 +2,8 @@
 //!
 //! The kernel tells when a file in the journal's directory is written (inotify), which costs nothing while nothing happens. It
 //! tells before the commit can be seen, so for a moment after that the journal is looked at often, and else once in a while.
-//! Where the kernel cannot be asked, it is looked at often all the time.
+//! Where the kernel cannot be asked, it is looked at often all the time; and so it is at first, because to stop asking takes
+//! the kernel some milliseconds, which a command that is over by then should not wait for.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use rustix::fs::inotify;
 
 use crate::connection;
 use crate::error::{from_io, from_sqlite};
-use crate::limits::{LIVELY, POLL_INTERVAL, QUIET_INTERVAL};
+use crate::limits::{LIVELY, POLL_INTERVAL, QUIET_INTERVAL, UNASKED};
 
 /// The shortest pause between two looks, right after a write.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -83,7 +84,7 @@ impl Drop for Poller {
 }
 
 fn run(connection: &Connection, path: &Path, watch: &Watch, bell: &Bell) {
-    let mut writes = Writes::beside(path);
+    let mut writes = Writes::unasked();
     let mut seen = None;
     while !bell.stop.load(Ordering::SeqCst) {
         // in this order: whoever waits from here on is seen by the next line, or rings
@@ -99,10 +100,7 @@ fn run(connection: &Connection, path: &Path, watch: &Watch, bell: &Bell) {
             Ok(None) => {}
             Err(error) => watch.fail(&from_sqlite(path, "cannot read", &error)),
         }
-        match &mut writes {
-            Some(writes) => writes.wait(bell),
-            None => wait(&[&bell.rung], Some(POLL_INTERVAL)),
-        }
+        writes.wait(bell, path);
         bell.answer();
     }
 }
@@ -116,29 +114,50 @@ fn wait(on: &[&OwnedFd], most: Option<Duration>) {
     let _ = poll(&mut on, most.as_ref());
 }
 
-/// What the kernel tells of writes to the journal's directory.
+/// What is known of writes to the journal's directory.
 struct Writes {
-    told: OwnedFd,
+    told: Told,
     /// How long to wait for the next look, and until when looks follow each other. `None`: nothing happens.
     lively: Option<(Duration, Instant)>,
 }
 
-impl Writes {
-    /// `None`: the kernel cannot be asked.
-    fn beside(path: &Path) -> Option<Self> {
+/// Whether the kernel tells of them.
+enum Told {
+    /// It is asked when somebody still waits then.
+    Later(Instant),
+    By(OwnedFd),
+    /// It cannot be asked.
+    Never,
+}
+
+impl Told {
+    fn beside(path: &Path) -> Option<OwnedFd> {
         // the write-ahead log lies beside the file itself, not beside a link to it
         let file = path.canonicalize().ok()?;
         let told = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).ok()?;
         inotify::add_watch(&told, file.parent()?, inotify::WatchFlags::MODIFY).ok()?;
-        Some(Self { told, lively: None })
+        Some(told)
+    }
+}
+
+impl Writes {
+    fn unasked() -> Self {
+        let until = Instant::now() + UNASKED;
+        Self { told: Told::Later(until), lively: Some((FIRST_PAUSE, until)) }
     }
 
     /// Waits until it is time to look again.
-    fn wait(&mut self, bell: &Bell) {
-        match self.lively {
+    fn wait(&mut self, bell: &Bell, path: &Path) {
+        match (&self.told, self.lively) {
+            (Told::Later(then), _) if Instant::now() >= *then => {
+                // what was written before it was asked is found by looking once more
+                self.told = Told::beside(path).map_or(Told::Never, Told::By);
+                return;
+            }
             // not on what is told: a busy journal would be looked at with every write
-            Some((pause, _)) => wait(&[&bell.rung], Some(pause)),
-            None => wait(&[&bell.rung, &self.told], Some(QUIET_INTERVAL)),
+            (_, Some((pause, _))) => wait(&[&bell.rung], Some(pause)),
+            (Told::By(told), None) => wait(&[&bell.rung, told], Some(QUIET_INTERVAL)),
+            (Told::Later(_) | Told::Never, None) => wait(&[&bell.rung], Some(POLL_INTERVAL)),
         }
         let now = Instant::now();
         let written = self.drain();
@@ -154,9 +173,10 @@ impl Writes {
 
     /// Whether something was told since the last time.
     fn drain(&self) -> bool {
+        let Told::By(told) = &self.told else { return false };
         let mut any = false;
         let mut buffer = [0; 4096];
-        while matches!(rustix::io::read(self.told.as_fd(), &mut buffer), Ok(1..)) {
+        while matches!(rustix::io::read(told.as_fd(), &mut buffer), Ok(1..)) {
             any = true;
         }
         any
@@ -181,32 +201,55 @@ fn position_if_changed(connection: &Connection, seen: &mut Option<i64>) -> rusql
 mod tests {
     use super::*;
 
+    fn bell() -> Bell {
+        let rung = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap();
+        Bell { wanted: AtomicBool::new(false), stop: AtomicBool::new(false), rung }
+    }
+
     #[test]
     fn a_write_beside_the_journal_makes_it_lively_and_silence_ends_that() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.db");
         std::fs::write(&path, "").unwrap();
-        let rung = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap();
-        let bell = Bell { wanted: AtomicBool::new(false), stop: AtomicBool::new(false), rung };
-        let mut writes = Writes::beside(&path).unwrap();
+        let bell = bell();
+        let mut writes = Writes { told: Told::Later(Instant::now()), lively: None };
+        writes.wait(&bell, &path);
+        assert!(matches!(writes.told, Told::By(_)));
         // somebody rings: that alone is no write
         bell.ring();
-        writes.wait(&bell);
+        writes.wait(&bell, &path);
         bell.answer();
         assert_eq!(writes.lively, None);
         std::fs::write(directory.path().join("journal.db-wal"), "frames").unwrap();
-        writes.wait(&bell);
+        writes.wait(&bell, &path);
         assert!(writes.lively.is_some());
         let mut looks = 0;
         while writes.lively.is_some() {
-            writes.wait(&bell);
+            writes.wait(&bell, &path);
             looks += 1;
         }
         assert!((5..=60).contains(&looks), "{looks} looks");
     }
 
     #[test]
+    fn the_kernel_is_asked_of_what_somebody_waits_for_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        std::fs::write(&path, "").unwrap();
+        let (bell, mut writes) = (bell(), Writes::unasked());
+        for _ in 0..3 {
+            writes.wait(&bell, &path);
+            assert!(matches!((&writes.told, writes.lively), (Told::Later(_), Some(_))));
+        }
+        writes.told = Told::Later(Instant::now());
+        writes.wait(&bell, &path);
+        assert!(matches!(writes.told, Told::By(_)));
+    }
+
+    #[test]
     fn a_journal_that_is_not_there_cannot_be_watched() {
-        assert!(Writes::beside(Path::new("/nowhere/journal.db")).is_none());
+        let mut writes = Writes { told: Told::Later(Instant::now()), lively: None };
+        writes.wait(&bell(), Path::new("/nowhere/journal.db"));
+        assert!(matches!(writes.told, Told::Never));
     }
 }

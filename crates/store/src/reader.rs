@@ -131,21 +131,27 @@ impl Readers {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Record>, JournalError> {
-        let rows = self.with(|connection| {
+        // within a stream the order of positions is that of sequences; which they are is told before any bytes are read, so that
+        // nothing but numbers is sorted
+        let mut rows = self.with(|connection| {
             connection
                 .prepare_cached(
                     "SELECT position, bytes FROM (
-                         SELECT sequence, position FROM stream_tail
-                         WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND sequence > ?2
-                         UNION ALL
-                         SELECT * FROM (SELECT sequence, position FROM stream_records
-                                        WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND sequence > ?2
-                                        ORDER BY sequence LIMIT ?3)
-                     ) CROSS JOIN records USING (position) ORDER BY sequence LIMIT ?3",
+                         SELECT position FROM (
+                             SELECT * FROM (SELECT position FROM stream_records
+                                            WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND sequence > ?2
+                                            ORDER BY sequence LIMIT ?3)
+                             UNION ALL
+                             SELECT position FROM stream_tail
+                             WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND sequence > ?2
+                         ) ORDER BY position LIMIT ?3
+                     ) CROSS JOIN records USING (position)",
                 )?
                 .query_map(params![stream, clamp(after), clamp(limit as u64)], row)?
                 .collect::<rusqlite::Result<Vec<_>>>()
         })?;
+        // a join promises no order
+        rows.sort_unstable_by_key(|(position, _)| *position);
         decode(rows)
     }
 }

@@ -8,6 +8,7 @@ mod scrub;
 mod sources;
 mod substitute;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{
@@ -63,6 +64,9 @@ impl Secrets for Recorder {
 impl Recorder {
     fn clean(&self, mut result: Result<Value, Failure>) -> Result<Value, Failure> {
         let scrubber = self.revealed.lock().unwrap_or_else(PoisonError::into_inner);
+        if scrubber.is_empty() {
+            return result;
+        }
         match &mut result {
             Ok(value) => scrubber.scrub(value),
             Err(failure) => {
@@ -98,12 +102,12 @@ impl<P: Performer> WithSecrets<P> {
         (recorder, context)
     }
 
-    fn revealed(&self, context: &Context, action: &Action) -> Result<Action, Failure> {
+    fn revealed<'a>(&self, context: &Context, action: &'a Action) -> Result<Cow<'a, Action>, Failure> {
         if !self.substitute {
-            return Ok(action.clone());
+            return Ok(Cow::Borrowed(action));
         }
         let input = reveal(&action.input, context.secrets.as_ref()).map_err(|error| no_secret(&error))?;
-        Ok(Action { input, ..action.clone() })
+        Ok(Cow::Owned(Action { input, ..action.clone() }))
     }
 }
 

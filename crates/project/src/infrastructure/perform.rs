@@ -6,7 +6,7 @@ use std::sync::Arc;
 use calls::ClientProbes;
 use engine::ports::{BoxFuture, Checked, Context, Failure, FailureClass, Performer};
 use host::WithSecrets;
-use model::{Action, Coded as _, Problem};
+use model::{Action, Coded as _, Digest, Problem};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
 use plan::{Held, Name, Operation, Plan, Seals, Term, Values};
 use provider::exchange::{self, Change};
@@ -235,7 +235,9 @@ impl Changing {
                 None => !sensitive(&name) && seals.secrets.is_empty(),
             })
         });
-        Ok(json!({ "changed": changed, "attributes": attributes, "applied": applied }))
+        let mut output = json!({ "changed": changed, "applied": applied });
+        output["attributes"] = Value::Object(attributes.into_iter().collect());
+        Ok(output)
     }
 
     /// What a change that was interrupted came to; nothing when that cannot be told.
@@ -280,12 +282,13 @@ impl Changing {
         let secretive = input.desired.values().any(|value| plan::refers_to_secret(value));
         let alone = secretive.then(|| context.step.clone());
         let lane = (context.run, input.host.clone(), input.kind.clone(), alone);
-        let (site, run, input) = (Arc::clone(&self.site), context.run, input.clone());
+        let (site, run, digest) = (Arc::clone(&self.site), context.run, input.plan);
+        let (host, kind) = (input.host.clone(), input.kind.clone());
         let this = Self { site, batches: Arc::clone(&self.batches) };
         let made = self.batches.join(lane, change, move |changes| async move {
             let count = changes.len();
             let all = |error: ProviderError| vec![Err(error); count];
-            match this.make_all(run, &input, changes).await {
+            match this.make_all((run, digest), (&host, &kind), changes).await {
                 Ok(made) => made,
                 Err(error) => all(error),
             }
@@ -295,16 +298,14 @@ impl Changing {
 
     async fn make_all(
         &self,
-        run: model::RunId,
-        input: &ResourceInput,
+        (run, plan): (model::RunId, Digest),
+        (host, kind): (&plan::Host, &plan::TypeName),
         changes: Vec<Change>,
     ) -> Result<Vec<Answer>, ProviderError> {
-        let stopped =
-            |why: String| ProviderError::BadAnswer { provider: input.kind.provider().to_owned(), why };
-        let plan =
-            self.site.plan_of(&input.plan).ok_or_else(|| stopped("the plan is not known".to_owned()))?;
+        let stopped = |why: String| ProviderError::BadAnswer { provider: kind.provider().to_owned(), why };
+        let plan = self.site.plan_of(&plan).ok_or_else(|| stopped("the plan is not known".to_owned()))?;
         let providers = self.site.providers().await.map_err(|error| stopped(error.to_string()))?;
-        let (provider, kind) = providers.find(&input.kind).ok_or_else(|| stopped("it is gone".to_owned()))?;
+        let (provider, kind) = providers.find(kind).ok_or_else(|| stopped("it is gone".to_owned()))?;
         let mut wanted = Rights::default();
         for change in &changes {
             let completed = match change.operation {
@@ -313,7 +314,7 @@ impl Changing {
             };
             wanted.add(provider::needs_of(kind, &completed).changing());
         }
-        let (site, host) = (&self.site, &input.host);
+        let site = &self.site;
         let shared = site.sessions.of((run, host), &site.fleet, || disclosed_rights(&plan, host)).await;
         let shared = shared.map_err(|error| unreachable(&error))?;
         // what depends on outputs of other changes is only known now, and gets a session of its own

@@ -1,6 +1,6 @@
 //! The rules in force: those that were read last and had nothing wrong with them.
 //!
-//! They follow their files. The kernel tells when one is written; every five seconds it is looked whether it told of everything,
+//! They follow their files. The kernel tells when one is written, once they are followed for longer; every five seconds it is looked whether it told of everything,
 //! which file systems of other machines do not. What is written counts when the files were left alone for a moment, so that
 //! nothing half-written does; whoever has time waits for that moment ([`InForce::look`]). New rules are read and checked as a whole. If
 //! anything is wrong with them, those before stay in force and [`InForce::trouble`] says why.
@@ -14,7 +14,7 @@ use model::{Coded as _, Digest};
 use sandbox::Catalog;
 use store::SqliteJournal;
 use tokio::sync::{Mutex, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::files::{Print, Told};
 use super::{Rules, record};
@@ -37,7 +37,9 @@ pub struct InForce {
 struct Source {
     root: PathBuf,
     place: Place,
-    told: Option<Told>,
+    /// Absent until it was asked, which is done when somebody follows the files for longer: to stop asking takes the kernel some
+    /// milliseconds, for which no short command should wait.
+    told: OnceLock<Option<Told>>,
     /// How often something was told, and how often that was when it was looked last.
     heard: AtomicU64,
     looked: AtomicU64,
@@ -95,8 +97,6 @@ impl InForce {
     pub(crate) fn read(place: &Place, lines: &Lines) -> Result<Self, ProjectError> {
         let Some(project) = &place.project else { return Ok(Self::fixed(Rules::read(place)?)) };
         let root = project.root.clone();
-        // told of first and read afterwards: what is written in between is told of
-        let told = Told::of(&root);
         let read = Print::of(&root);
         let place = again(place)?;
         let rules = Rules::read(&place)?;
@@ -105,7 +105,7 @@ impl InForce {
         let source = Source {
             root,
             place,
-            told,
+            told: OnceLock::new(),
             heard: AtomicU64::new(0),
             looked: AtomicU64::new(0),
             known: Mutex::new(Known { read, unrecorded: None, rest }),
@@ -170,8 +170,17 @@ impl InForce {
     /// Follows the files for ever.
     pub(crate) async fn follow(&self) {
         let Some(source) = &self.source else { return };
+        let since = Instant::now();
+        while since.elapsed() < limits::RULES_UNTOLD {
+            sleep(limits::RULES_INTERVAL_FIRST).await;
+            self.look().await;
+        }
+        // what was written before is found by looking once more
+        source.told.get_or_init(|| Told::of(&source.root));
+        source.heard.fetch_add(1, Ordering::SeqCst);
         loop {
-            match &source.told {
+            self.look().await;
+            match source.told() {
                 Some(told) => {
                     tokio::select! {
                         () = told.ready() => {}
@@ -182,14 +191,13 @@ impl InForce {
                 }
                 None => sleep(limits::RULES_INTERVAL_UNTOLD).await,
             }
-            self.look().await;
         }
     }
 
     /// Looks at the files and puts in force what is new in them. `heard`: how often something was told before.
     async fn renew(&self, source: &Source, heard: u64) {
         let mut known = source.known.lock().await;
-        if source.looked.load(Ordering::SeqCst) >= heard && source.told.is_some() {
+        if source.looked.load(Ordering::SeqCst) >= heard && source.told().is_some() {
             // somebody else looked while this waited for their turn
             return;
         }
@@ -261,9 +269,13 @@ impl InForce {
 }
 
 impl Source {
+    fn told(&self) -> Option<&Told> {
+        self.told.get()?.as_ref()
+    }
+
     /// Whether the files may be others than when it was looked last.
     fn is_touched(&self) -> bool {
-        match &self.told {
+        match self.told() {
             Some(told) => {
                 if told.anything() {
                     self.heard.fetch_add(1, Ordering::SeqCst);
@@ -297,7 +309,7 @@ impl Source {
     }
 
     async fn print(&self) -> Option<Print> {
-        if let Some(told) = &self.told {
+        if let Some(told) = self.told() {
             told.watch(&self.root);
         }
         let root = self.root.clone();
