@@ -63,7 +63,7 @@ fn input<T: DeserializeOwned>(action: &Action) -> Result<T, CallError> {
         return Err(CallError::BadCall("the input still holds a reference to a secret".to_owned()));
     }
     // the parser's message may quote a value
-    T::deserialize(&action.input).map_err(|_| {
+    T::deserialize(&*action.input).map_err(|_| {
         CallError::BadCall(format!("the input is not that of an action of the kind {}", action.kind))
     })
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::ports::{BoxFuture, Cancellation, Context, Failure, FailureClass, Notifier, Performer};
 use journal::events::{Asked, DriftEvent};
 use model::{Action, Problem, Timestamp, code};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use workflow::action_input::Notification;
@@ -174,7 +174,7 @@ impl Performer for Notifications {
                 class: FailureClass::Permanent,
                 maybe_happened: false,
             };
-            let wanted: Notification = serde_json::from_value(action.input.clone()).map_err(|error| {
+            let wanted = Notification::deserialize(&*action.input).map_err(|error| {
                 failed(
                     Problem::validation(format!("the input is not that of `notify.send`: {error}")),
                     code::host::BAD_CALL,

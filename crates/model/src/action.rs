@@ -1,6 +1,11 @@
 //! One effect to be judged and performed: [`Action`].
 
+use std::sync::Arc;
+
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::{Digest, canonical};
 
 /// What may be done with an effect that may or may not have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,8 +94,8 @@ pub struct Action {
     pub kind: String,
     /// What it acts on, in the kind's own terms: a host, a program, `name@version`.
     pub target: String,
-    /// Typed input of the kind.
-    pub input: Value,
+    /// Typed input of the kind. Shared, because an action is proposed, judged, journalled and performed.
+    pub input: Arc<Value>,
     /// What may be done after a crash in the middle of it.
     pub effect: EffectClass,
     /// Whether it can be taken back.
@@ -104,14 +109,31 @@ pub struct Action {
 impl Action {
     /// The digest that approvals and the journal bind to: over everything but the idempotency key, which
     /// is derived from the run and says nothing about what is done.
-    pub fn digest(&self) -> crate::Digest {
-        crate::Digest::of_json(&serde_json::json!({
-            "kind": self.kind,
-            "target": self.target,
-            "input": self.input,
-            "effect": self.effect.as_str(),
-            "reversibility": self.reversibility.as_str(),
-            "wants": self.wants.iter().map(|c| c.0.as_str()).collect::<Vec<_>>(),
-        }))
+    pub fn digest(&self) -> Digest {
+        let document = Document {
+            effect: self.effect.as_str(),
+            input: &self.input,
+            kind: &self.kind,
+            reversibility: self.reversibility.as_str(),
+            target: &self.target,
+            wants: self.wants.iter().map(|want| want.0.as_str()).collect(),
+        };
+        let mut bytes = Vec::new();
+        match canonical::serialize(&document, &mut bytes) {
+            Ok(()) => Digest::of(&bytes),
+            // only what nests too deep has no form there
+            Err(_) => Digest::of_json(&serde_json::to_value(&document).unwrap_or_default()),
+        }
     }
+}
+
+/// What an action's digest is over, in the order of the canonical form.
+#[derive(Serialize)]
+struct Document<'a> {
+    effect: &'a str,
+    input: &'a Value,
+    kind: &'a str,
+    reversibility: &'a str,
+    target: &'a str,
+    wants: Vec<&'a str>,
 }

@@ -131,9 +131,7 @@ pub fn write_decimal(number: u64, out: &mut Vec<u8>) {
 pub fn normalize(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let mut text = Vec::with_capacity(24);
-            write_number(number, &mut text);
-            if let Ok(read) = serde_json::from_slice(&text) {
+            if let Some(read) = read_back(number) {
                 *number = read;
             }
         }
@@ -141,6 +139,27 @@ pub fn normalize(value: &mut Value) {
         Value::Object(members) => members.values_mut().for_each(normalize),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+/// Whether [`normalize`] would leave `value` as it is, as it does nearly always.
+pub fn is_normal(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => read_back(number).is_none_or(|read| read == *number),
+        Value::Array(items) => items.iter().all(is_normal),
+        Value::Object(members) => members.values().all(is_normal),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// What a reader gets of a number's canonical form; nothing where that is the number as it is.
+fn read_back(number: &serde_json::Number) -> Option<serde_json::Number> {
+    let exact = |number: u64| number <= EXACT;
+    if number.as_u64().is_some_and(exact) || number.as_i64().is_some_and(|one| exact(one.unsigned_abs())) {
+        return None;
+    }
+    let mut text = Vec::with_capacity(24);
+    write_number(number, &mut text);
+    serde_json::from_slice(&text).ok()
 }
 
 /// RFC 8785 section 3.2.2.2: the two-character escapes where JSON has one, `\u00xx` for other controls.

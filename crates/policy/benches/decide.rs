@@ -82,7 +82,9 @@ fn decisions(criterion: &mut Criterion) {
     let action = Action {
         kind: "http.call".to_owned(),
         target: "api.example.org".to_owned(),
-        input: json!({"method": "POST", "uri": "https://api.example.org/v1/releases", "body": {"version": "2.1", "notes": "x".repeat(100)}}),
+        input: Arc::new(
+            json!({"method": "POST", "uri": "https://api.example.org/v1/releases", "body": {"version": "2.1", "notes": "x".repeat(100)}}),
+        ),
         effect: EffectClass::Once,
         reversibility: Reversibility::Irreversible,
         wants: vec![model::Capability("http:api.example.org".to_owned())],

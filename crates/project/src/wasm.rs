@@ -43,7 +43,7 @@ impl Performer for WasmActions {
 impl WasmActions {
     async fn call(&self, context: &Context, action: &Action) -> Result<Value, SandboxError> {
         // the parser's message may quote a value
-        let call = WasmCall::deserialize(&action.input).map_err(|_| SandboxError::BadInput {
+        let call = WasmCall::deserialize(&*action.input).map_err(|_| SandboxError::BadInput {
             why: format!("it is not that of an action of the kind {}", action.kind),
         })?;
         let version = match &call.version {
@@ -257,7 +257,7 @@ pub(crate) struct Echoing;
 impl Performer for Echoing {
     fn perform<'a>(&'a self, _: &'a Context, action: &'a Action) -> BoxFuture<'a, Result<Value, Failure>> {
         Box::pin(async move {
-            let echo = workflow::action_input::Echo::deserialize(&action.input).map_err(|_| Failure {
+            let echo = workflow::action_input::Echo::deserialize(&*action.input).map_err(|_| Failure {
                 problem: Problem::validation("an echo needs a message")
                     .with_code(code::sandbox::ACTION_FAILED),
                 class: FailureClass::Permanent,
@@ -323,7 +323,7 @@ mod tests {
         let action = Action {
             kind: "wasm.probe".to_owned(),
             target: "probe".to_owned(),
-            input: json!({"name": "probe", "version": "1.0.0", "input": words}),
+            input: Arc::new(json!({"name": "probe", "version": "1.0.0", "input": words})),
             effect: EffectClass::Idempotent,
             reversibility: Reversibility::Irreversible,
             wants: Vec::new(),

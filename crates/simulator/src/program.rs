@@ -338,7 +338,7 @@ impl Doing {
         Action {
             kind: kind.to_owned(),
             target: "world".to_owned(),
-            input,
+            input: input.into(),
             effect,
             reversibility: Reversibility::NoChange,
             wants: Vec::new(),

@@ -75,7 +75,7 @@ pub(crate) async fn perform(
     let action = Action {
         kind: kind.to_owned(),
         target: "the test".to_owned(),
-        input,
+        input: input.into(),
         effect: EffectClass::Once,
         reversibility: Reversibility::Irreversible,
         // what an action declares is a wish, and must not count here

@@ -267,7 +267,14 @@ fn quotas_of(append: &Append) -> Vec<StreamId> {
 /// before a crash than after it.
 fn as_it_is_read_back(event: &mut Event) {
     let value = match event {
-        Event::Step(StepEvent::Scheduled(scheduled)) => &mut scheduled.action.input,
+        Event::Step(StepEvent::Scheduled(scheduled)) => {
+            // what is shared is not copied without need
+            let input = &mut scheduled.action.input;
+            if !model::canonical::is_normal(input) {
+                model::canonical::normalize(Arc::make_mut(input));
+            }
+            return;
+        }
         Event::Step(StepEvent::Completed(result)) => &mut result.output,
         Event::Run(RunEvent::Completed(ended)) => &mut ended.output,
         _ => return,

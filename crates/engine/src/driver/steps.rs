@@ -218,7 +218,7 @@ impl Driver {
 
     /// Publishing is an event in the same append as its intent and its result: it happens exactly once.
     fn publish(&mut self, step: &StepRef, action: &Action) {
-        let event = match serde_json::from_value::<CloudEvent>(action.input.clone()) {
+        let event = match serde_json::from_value::<CloudEvent>(Value::clone(&action.input)) {
             Ok(event) => event,
             Err(error) => {
                 self.fail(step, Problem::configuration(format!("not a CloudEvent: {error}")), None);
@@ -229,7 +229,7 @@ impl Driver {
         let actor = self.actor();
         self.batch.push("bus".into(), actor, BusEvent::Published(Box::new(published)).into());
         self.batch.publishes = true;
-        self.record(step.clone(), Ok(action.input.clone()));
+        self.record(step.clone(), Ok(Value::clone(&action.input)));
     }
 
     fn reserve(&mut self, step: &StepId, ruling: &Decision) -> Vec<journal::events::HeldQuota> {
@@ -373,7 +373,7 @@ impl Driver {
         let action = Action {
             kind: "run.workflow".to_owned(),
             target,
-            input: json!({ "workflow": workflow, "version": version, "input": input }),
+            input: json!({ "workflow": workflow, "version": version, "input": input }).into(),
             effect: EffectClass::Idempotent,
             reversibility: Reversibility::NoChange,
             wants: vec![Capability("run:workflow".to_owned())],

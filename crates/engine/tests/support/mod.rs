@@ -194,7 +194,7 @@ impl Program for Script {
                 action: Box::new(Action {
                     kind: kind.to_owned(),
                     target: "world".to_owned(),
-                    input: json!({ "line": self.at }),
+                    input: Arc::new(json!({ "line": self.at })),
                     effect,
                     reversibility: Reversibility::NoChange,
                     wants: Vec::new(),
@@ -336,7 +336,7 @@ impl Performer for Writes {
                     class: engine::ports::FailureClass::Permanent,
                     maybe_happened: false,
                 }),
-                _ => Ok(action.input.clone()),
+                _ => Ok(Value::clone(&action.input)),
             }
         })
     }

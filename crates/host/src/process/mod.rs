@@ -322,7 +322,7 @@ impl Performer for Processes {
 }
 
 fn input<T: DeserializeOwned>(action: &Action) -> Result<T, ProgramError> {
-    T::deserialize(&action.input).map_err(|error| {
+    T::deserialize(&*action.input).map_err(|error| {
         ProgramError::BadInput(format!("the input is not that of `{}`: {error}", action.kind))
     })
 }

@@ -107,7 +107,7 @@ impl<P: Performer> WithSecrets<P> {
             return Ok(Cow::Borrowed(action));
         }
         let input = reveal(&action.input, context.secrets.as_ref()).map_err(|error| no_secret(&error))?;
-        Ok(Cow::Owned(Action { input, ..action.clone() }))
+        Ok(Cow::Owned(Action { input: input.into(), ..action.clone() }))
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn action(kind: &str, input: Value) -> Action {
     Action {
         kind: kind.to_owned(),
         target: "the test".to_owned(),
-        input,
+        input: input.into(),
         effect: EffectClass::Once,
         reversibility: Reversibility::Irreversible,
         wants: Vec::new(),

@@ -1,5 +1,7 @@
 //! Events about steps, timers and listeners of a run.
 
+use std::sync::Arc;
+
 use model::{Action, ApprovalId, CloudEvent, Digest, Problem, RunId, StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,7 +67,7 @@ pub struct ActionRecord {
     /// What it acts on.
     pub target: String,
     /// Typed input, secrets as references.
-    pub input: Value,
+    pub input: Arc<Value>,
     /// `read`, `idempotent`, `verifiable` or `once`.
     pub effect: String,
     /// `no-change`, `reversible` or `irreversible`.
@@ -84,7 +86,7 @@ impl From<&Action> for ActionRecord {
         Self {
             kind: action.kind.clone(),
             target: action.target.clone(),
-            input: action.input.clone(),
+            input: Arc::clone(&action.input),
             effect: action.effect.as_str().to_owned(),
             reversibility: action.reversibility.as_str().to_owned(),
             wants: action.wants.iter().map(|capability| capability.0.clone()).collect(),

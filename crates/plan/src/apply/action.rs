@@ -132,7 +132,7 @@ impl Part<'_> {
         Ok(Action {
             kind,
             target: self.instance().to_string(),
-            input: serde_json::to_value(input)?,
+            input: serde_json::to_value(input)?.into(),
             effect,
             reversibility,
             wants: uses.iter().cloned().map(Capability).collect(),

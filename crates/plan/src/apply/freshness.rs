@@ -48,7 +48,7 @@ impl Apply {
         let action = Action {
             kind: KIND_FRESHNESS.to_owned(),
             target: self.plan.environment.to_string(),
-            input,
+            input: input.into(),
             effect: EffectClass::Read,
             reversibility: Reversibility::NoChange,
             wants: Vec::new(),

@@ -7,7 +7,7 @@ use model::{Happening, Outcome, Problem, Program, StepId};
 use plan::apply::{Apply, Options, ResourceInput};
 use plan::{Check, DependencyKind, Desired, Held, Plan, Resource, Selector, output_reference};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::driver::{Driver, run_id};
 use crate::support::*;
@@ -194,7 +194,7 @@ fn infrastructure_20_a_handler_runs_once_after_everything_it_watches() {
         driver.performed,
         ["resource.update h/conf", "resource.update h/hba", "resource.handle h/nginx"]
     );
-    let input: ResourceInput = serde_json::from_value(driver.actions[2].input.clone()).unwrap();
+    let input: ResourceInput = serde_json::from_value(Value::clone(&driver.actions[2].input)).unwrap();
     assert_eq!(input.handler, Some(name("restart")));
 
     let mut driver =
@@ -287,7 +287,7 @@ fn references_are_filled_in_with_what_applying_yielded() {
     let mut driver = Driver::new(created(&both, &["h"]), Options::default())
         .performing(|_, _| Some(Ok(json!({"attributes": {"checksum": "beef"}}))));
     driver.go();
-    let input: ResourceInput = serde_json::from_value(driver.actions[1].input.clone()).unwrap();
+    let input: ResourceInput = serde_json::from_value(Value::clone(&driver.actions[1].input)).unwrap();
     assert_eq!(*input.desired[&name("content")], json!("beef"));
     assert_eq!(input.depends, [at("h/a")]);
 
@@ -336,7 +336,7 @@ fn actions_say_everything_policy_needs() {
     let action = &driver.actions[0];
     assert_eq!((action.kind.as_str(), action.target.as_str()), ("resource.update", "h/conf"));
     assert_eq!(action.wants, [model::Capability("file:write:/etc".into())]);
-    let input: ResourceInput = serde_json::from_value(action.input.clone()).unwrap();
+    let input: ResourceInput = serde_json::from_value(Value::clone(&action.input)).unwrap();
     assert_eq!(input.fields, [name("owner")]);
     assert_eq!(input.prior[&name("owner")], plan::Term::Known { value: json!("eve").into() });
     assert_eq!(input.provider, "1.0.0");

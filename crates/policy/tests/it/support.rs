@@ -50,7 +50,7 @@ pub(crate) fn action(kind: &str, target: &str, input: Value, wants: &[&str]) -> 
     Action {
         kind: kind.to_owned(),
         target: target.to_owned(),
-        input,
+        input: input.into(),
         effect: EffectClass::Once,
         reversibility: Reversibility::Irreversible,
         wants: wants.iter().map(|want| Capability((*want).to_owned())).collect(),

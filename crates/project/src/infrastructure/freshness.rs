@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::ports::{BoxFuture, Context, Failure, FailureClass, Performer};
 use model::{Action, Coded as _, Problem, RunId, Timestamp};
 use plan::Plan;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::perform::{broken, permanent};
@@ -30,7 +31,7 @@ impl Performer for Freshness {
         action: &'a Action,
     ) -> BoxFuture<'a, Result<Value, Failure>> {
         Box::pin(async move {
-            let input: plan::apply::FreshnessInput = serde_json::from_value(action.input.clone())
+            let input = plan::apply::FreshnessInput::deserialize(&*action.input)
                 .map_err(|error| broken(format!("the input cannot be read: {error}")))?;
             let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
             let others = self.others(context, &plan)?;

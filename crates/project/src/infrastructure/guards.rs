@@ -54,7 +54,7 @@ impl Guards {
         let action = Action {
             kind: LOOK.to_owned(),
             target: instance.to_string(),
-            input: serde_json::Value::Null,
+            input: serde_json::Value::Null.into(),
             effect: EffectClass::Read,
             reversibility: Reversibility::NoChange,
             wants: wants.into_iter().map(Capability).collect(),

@@ -77,7 +77,7 @@ impl Performer for Resources {
 }
 
 fn input(action: &Action) -> Result<ResourceInput, Failure> {
-    ResourceInput::deserialize(&action.input)
+    ResourceInput::deserialize(&*action.input)
         .map_err(|error| broken(format!("the input of {} cannot be read: {error}", action.target)))
 }
 

@@ -105,7 +105,7 @@ impl Order {
         Action {
             kind: format!("{ACTIONS}{step}"),
             target: self.host.to_string(),
-            input,
+            input: input.into(),
             effect,
             reversibility,
             wants: Vec::new(),

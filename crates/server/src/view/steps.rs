@@ -70,7 +70,7 @@ impl Fold {
         "scheduled".clone_into(&mut step.status);
         step.attempts = scheduled.attempt;
         step.verdict = verdict(&scheduled.verdict);
-        step.input = Some(scheduled.action.input.clone());
+        step.input = Some((*scheduled.action.input).clone());
         (step.ended_at, step.problem) = (None, None);
     }
 

@@ -103,7 +103,7 @@ impl Execution {
         let action = Action {
             kind: effect.kind,
             target: effect.target,
-            input: effect.input,
+            input: effect.input.into(),
             effect: class,
             reversibility,
             wants: Some(effect.wants).filter(|want| !want.is_empty()).map(Capability).into_iter().collect(),

@@ -35,6 +35,10 @@ proptest! {
     fn agrees_with_the_writer_of_trees(value in any_json()) {
         prop_assert_eq!(text(&value).into_bytes(), crate::canonical::to_vec(&value));
         prop_assert!(text(&value).len() <= crate::canonical::most_bytes(&value));
+        let mut normal = value.clone();
+        crate::canonical::normalize(&mut normal);
+        prop_assert_eq!(crate::canonical::is_normal(&value), normal == value);
+        prop_assert!(crate::canonical::is_normal(&normal));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn yaml(step: &GivenStep) -> Value {
 fn stand_in(action: &model::Action) -> Value {
     let pet = json!({"id": 1, "name": "Rex", "status": "available"});
     if action.kind == "event.emit" {
-        return action.input.clone();
+        return Value::clone(&action.input);
     }
     match action.input["output"].as_str() {
         Some("response") => json!({

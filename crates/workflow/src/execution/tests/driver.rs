@@ -58,7 +58,7 @@ impl Driver {
             outcome: None,
             timers: BTreeSet::new(),
             perform: Box::new(|action, _| {
-                Some(Ok(if action.kind == "event.emit" { action.input.clone() } else { json!({}) }))
+                Some(Ok(if action.kind == "event.emit" { Value::clone(&action.input) } else { json!({}) }))
             }),
             answers: VecDeque::new(),
             bus: VecDeque::new(),

@@ -22,7 +22,7 @@ fn http_calls_are_fully_evaluated() {
     assert_eq!((action.kind.as_str(), action.target.as_str()), ("http.call", "x.org:81"));
     assert_eq!(action.wants[0].0, "http:x.org:81");
     assert_eq!((action.effect, action.reversibility), (EffectClass::Once, Reversibility::Irreversible));
-    let call: kinds::HttpCall = serde_json::from_value(action.input.clone()).unwrap();
+    let call: kinds::HttpCall = serde_json::from_value(Value::clone(&action.input)).unwrap();
     assert_eq!(call.uri, "https://x.org:81/pet/7");
     assert_eq!(call.method, "POST");
     assert_eq!(call.body, Some(json!({"n": 7})));
@@ -77,13 +77,13 @@ fn every_kind_of_action_has_its_input() {
         (wasm.kind.as_str(), wasm.target.as_str(), wasm.effect),
         ("wasm.echo", "echo@1.0.0", EffectClass::Idempotent)
     );
-    assert_eq!(wasm.input, json!({"name": "echo", "version": "1.0.0", "input": {"x": 1}}));
+    assert_eq!(*wasm.input, json!({"name": "echo", "version": "1.0.0", "input": {"x": 1}}));
 
     let shell = first_action(
         "do:\n- a: {run: {shell: {command: 'ls -l', arguments: ['${ .v }']}, return: all}}",
         json!({"v": 1}),
     );
-    let input: kinds::RunShell = serde_json::from_value(shell.input).unwrap();
+    let input: kinds::RunShell = serde_json::from_value(Value::clone(&shell.input)).unwrap();
     assert_eq!(
         (input.process.arguments, input.process.returns),
         (vec!["1".to_owned()], kinds::ProcessReturn::All)
@@ -91,25 +91,25 @@ fn every_kind_of_action_has_its_input() {
     assert_eq!((shell.target.as_str(), shell.wants[0].0.as_str()), ("ls", "run:shell"));
 
     let script = first_action("do:\n- a: {run: {script: {language: python, code: 'print(1)'}}}", json!({}));
-    let input: kinds::RunScript = serde_json::from_value(script.input).unwrap();
+    let input: kinds::RunScript = serde_json::from_value(Value::clone(&script.input)).unwrap();
     assert_eq!(input.code.as_deref(), Some("print(1)"));
 
     let container = first_action(
         "do:\n- a: {run: {container: {image: 'x:1', lifetime: {cleanup: eventually, after: PT1M}}}}",
         json!({}),
     );
-    let input: kinds::RunContainer = serde_json::from_value(container.input).unwrap();
+    let input: kinds::RunContainer = serde_json::from_value(Value::clone(&container.input)).unwrap();
     assert_eq!(input.lifetime, kinds::Lifetime { cleanup: "eventually".to_owned(), after_ms: Some(60_000) });
 
     let openapi = first_action(
         "do:\n- a: {call: openapi, with: {document: {endpoint: 'https://x.org/o.json'}, operationId: get, parameters: {id: '${ .v }'}}}",
         json!({"v": 1}),
     );
-    let input: kinds::OpenApiCall = serde_json::from_value(openapi.input).unwrap();
+    let input: kinds::OpenApiCall = serde_json::from_value(Value::clone(&openapi.input)).unwrap();
     assert_eq!((input.document.uri.as_str(), &input.parameters["id"]), ("https://x.org/o.json", &json!(1)));
 
     let notify = first_action("do:\n- a: {call: notify, with: {channel: ops, title: T, body: B}}", json!({}));
-    let input: kinds::Notification = serde_json::from_value(notify.input).unwrap();
+    let input: kinds::Notification = serde_json::from_value(Value::clone(&notify.input)).unwrap();
     assert_eq!(input.text.as_deref(), Some("B"));
 
     let emit = first_action(

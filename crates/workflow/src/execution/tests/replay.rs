@@ -48,7 +48,7 @@ fn drive(workflow: &Arc<Workflow>) -> Driver {
             return Some(Err(Problem::communication("down").with_status(503)));
         }
         if action.kind == "event.emit" {
-            return Some(Ok(action.input.clone()));
+            return Some(Ok(Value::clone(&action.input)));
         }
         Some(Ok(json!({"call": calls, "homeworld": "https://x.org/"})))
     });

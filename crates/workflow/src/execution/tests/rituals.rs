@@ -16,7 +16,8 @@ fn ritual(name: &str) -> Option<Arc<Workflow>> {
 }
 
 fn echoing(workflow: Arc<Workflow>, input: Value) -> Driver {
-    let mut driver = Driver::new(workflow, input).performing(|action, _| Some(Ok(action.input.clone())));
+    let mut driver =
+        Driver::new(workflow, input).performing(|action, _| Some(Ok(Value::clone(&action.input))));
     driver.go();
     driver
 }
@@ -26,7 +27,7 @@ fn workflows_01_echo_says_hello_and_completes_with_a_result_envelope() {
     let Some(workflow) = ritual("echo.yaml") else { return };
     let driver = echoing(workflow, json!({}));
     assert_eq!(driver.actions[0].2.kind, "echo");
-    assert_eq!(driver.actions[0].2.input, json!({"message": "Hello from Demon!"}));
+    assert_eq!(*driver.actions[0].2.input, json!({"message": "Hello from Demon!"}));
     let output = driver.output();
     assert_eq!(output["event"], "ritual.completed:v1");
     assert_eq!(output["ritualId"], "echo-ritual");
@@ -70,8 +71,8 @@ fn events_route_by_type_and_other_states_translate() {
         - {name: Y, type: task, action: {functionRef: {refName: echo, arguments: {message: '${ .n }'}}}, end: true}\n";
     let (workflow, found) = crate::load("r.yaml", text);
     let workflow = workflow.unwrap_or_else(|| panic!("{found:#?}"));
-    let mut driver =
-        Driver::new(Arc::new(workflow), json!({})).performing(|action, _| Some(Ok(action.input.clone())));
+    let mut driver = Driver::new(Arc::new(workflow), json!({}))
+        .performing(|action, _| Some(Ok(Value::clone(&action.input))));
     let event = json!({"specversion": "1.0", "id": "1", "source": "s", "type": "y", "data": {"n": 7}});
     driver.bus.push_back(serde_json::from_value(event).unwrap());
     driver.go();
