@@ -49,6 +49,20 @@ fn infrastructure_15_a_chain_is_applied_in_order_and_the_rest_overlaps() {
 }
 
 #[test]
+fn a_report_names_a_thousand_and_counts_all() {
+    let many: Vec<_> = (0..=plan::limits::REPORT_NAMES_MAX).map(|n| needing(&format!("r{n}"), &[])).collect();
+    let done = |changed: bool| move |_: &model::Action, _: u32| Some(Ok(json!({ "changed": changed })));
+    let mut driver = Driver::new(created(&many, &["h"]), Options::default()).performing(done(true));
+    driver.go();
+    let report = driver.report();
+    assert_eq!((report.succeeded, report.changed, report.done.len()), (1_001, 1_001, 1_000));
+    let mut driver = Driver::new(created(&many[..2], &["h"]), Options::default()).performing(done(false));
+    driver.go();
+    let report = driver.report();
+    assert_eq!((report.succeeded, report.changed, report.done.len()), (2, 0, 0));
+}
+
+#[test]
 fn a_stale_plan_does_nothing_and_a_fresh_one_goes_on() {
     let stale = |attempts: u32| {
         move |action: &model::Action, attempt: u32| {
