@@ -138,6 +138,12 @@ async fn what_was_no_answer_is_told_though_later_connections_only_broke() {
     assert_eq!(codes(&error), ("E1229", 1), "{}", error.whole());
     assert_eq!(script.heard().len(), 5);
 
+    // an answer in between was one of a server
+    let busy = problem("503 Service Unavailable", r#"{"type": "t", "title": "busy", "status": 503}"#);
+    let script = Script::plain(vec![garbage.clone(), busy, Vec::new(), Vec::new(), Vec::new()]).await;
+    let error = script.client().me().await.unwrap_err();
+    assert_eq!(codes(&error), ("E1228", 1), "{}", error.whole());
+
     // what is not there any more is not judged by what it said when it was
     let script = Script::plain(vec![garbage]).await;
     let error = script.client().me().await.unwrap_err();

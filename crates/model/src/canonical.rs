@@ -10,7 +10,7 @@ use serde_json::Value;
 mod serializer;
 mod text;
 
-pub use serializer::{CanonicalError, DEPTH_MAX, serialize};
+pub use serializer::{CanonicalError, DEPTH_MAX, serialize, serialize_and_tell};
 pub use text::{Text, Verbatim};
 
 /// Integers up to this are doubles exactly, and written digit by digit.

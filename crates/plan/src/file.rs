@@ -3,7 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use model::{Coded, Digest, canonical, code::plan as code};
+use model::canonical::{self, CanonicalError};
+use model::{Coded, Digest, code::plan as code};
 use serde::Deserialize;
 
 use crate::document::Body;
@@ -96,20 +97,27 @@ struct Head {
 }
 
 impl Plan {
-    /// Seals a body.
+    /// Seals a body whose values were checked for depth.
     pub(crate) fn seal(body: Body) -> Self {
+        Self::sealed(body).expect("a plan holds texts, numbers and values that were checked for depth")
+    }
+
+    fn sealed(mut body: Body) -> Result<Self, CanonicalError> {
         // the digest is over what comes after it, and takes its place when that is known
         let mut bytes = Vec::with_capacity(body.changes.len() * 1024 + 1024);
         let head = format!(r#"{HEAD}{}","format":"{FORMAT}","plan":"#, Digest::ZERO);
         bytes.extend_from_slice(head.as_bytes());
-        canonical::serialize(&body, &mut bytes)
-            .expect("a plan holds texts, numbers and values that were checked for depth");
+        if !canonical::serialize_and_tell(&body, &mut bytes)? {
+            // who makes a run of this plan must see the numbers that whoever reads its file sees
+            body = serde_json::from_slice(&bytes[head.len()..])
+                .map_err(|error| CanonicalError::Custom(error.to_string()))?;
+        }
         let digest = Digest::of(&bytes[head.len()..]);
         let text = digest.to_string();
         bytes[HEAD.len()..][..text.len()].copy_from_slice(text.as_bytes());
         bytes.push(b'}');
         let file = String::from_utf8(bytes).expect("canonical JSON is text");
-        Self { digest, body, begin: head.len(), file: file.into() }
+        Ok(Self { digest, body, begin: head.len(), file: file.into() })
     }
 
     /// Digest of everything in it.
@@ -148,7 +156,7 @@ impl Plan {
             return Err(FileError::Format { found: head.format });
         }
         let file: File = serde_json::from_slice(bytes).map_err(FileError::Unreadable)?;
-        let plan = Self::seal(file.plan);
+        let plan = Self::sealed(file.plan).map_err(|error| FileError::Unsound(error.to_string()))?;
         if plan.digest != file.digest {
             return Err(FileError::Tampered { stated: file.digest, actual: plan.digest });
         }

@@ -160,13 +160,14 @@ impl Target for Carrier<'_> {
                     continue;
                 };
                 for one in small {
-                    places.push((
-                        at,
-                        one.map(|request| {
+                    let known = match one {
+                        Ok(request) => {
                             requests.push(Request { lane: u32::try_from(at).ok(), ..request });
-                        })
-                        .err(),
-                    ));
+                            None
+                        }
+                        Err(answer) => Some(answer),
+                    };
+                    places.push((at, known));
                 }
             }
             let one_by_one = large.iter().map(|&at| async move { (at, self.one_by_one(&lists[at]).await) });

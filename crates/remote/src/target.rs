@@ -98,8 +98,8 @@ pub struct Remote {
     runner: Runner,
     start: Start,
     link: Mutex<Kept>,
-    /// A runner that has no grants yet, and since when it waits for the session it is for.
-    spare: Mutex<Option<(Streams, Instant)>>,
+    /// A runner that has no grants yet, or why there is none, and since when that waits for who opens a session.
+    spare: Mutex<Option<(Result<Streams, RemoteError>, Instant)>>,
 }
 
 /// What is left of the last attempt to connect.
@@ -137,14 +137,13 @@ impl Remote {
         if spare.is_some() {
             return;
         }
-        let Ok(streams) = self.started().await else { return };
-        *spare = Some((streams, Instant::now()));
+        *spare = Some((self.started().await, Instant::now()));
         let this = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(SPARE).await;
             let Some(this) = this.upgrade() else { return };
             let unused = this.spare.lock().await.take_if(|(_, since)| since.elapsed() >= SPARE);
-            if let Some((streams, _)) = unused {
+            if let Some((Ok(streams), _)) = unused {
                 // a session tells its runner when it ends
                 drop(Session::open(streams, Grants::default()).await);
             }
@@ -205,12 +204,67 @@ impl Target for Remote {
 
     fn open(&self, grants: Grants) -> BoxFuture<'_, Result<Session, RemoteError>> {
         Box::pin(async move {
-            let spare = self.spare.lock().await.take().map(|(streams, _)| streams);
-            let streams = match spare.filter(|streams| !streams.incoming.is_closed()) {
-                Some(streams) => streams,
-                None => self.started().await?,
-            };
-            Session::open(streams, grants).await
+            let spare = self.spare.lock().await.take();
+            if let Some((spare, _)) = spare {
+                let streams = spare?;
+                // one that is gone by now was asked for nothing
+                if !streams.incoming.is_closed()
+                    && let Ok(session) = Session::open(streams, grants.clone()).await
+                {
+                    return Ok(session);
+                }
+            }
+            Session::open(self.started().await?, grants).await
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NewKeys, RemoteError};
+
+    /// A host that nobody answers for.
+    fn nowhere() -> Remote {
+        let host = Host {
+            name: "web".to_owned(),
+            address: "127.0.0.1".to_owned(),
+            port: 1,
+            user: "maria".to_owned(),
+            credentials: Vec::new(),
+            known_hosts: Vec::new(),
+            pin: None,
+            new_keys: NewKeys::Refuse,
+            jumps: Vec::new(),
+        };
+        let runner = Runner::load(&std::env::current_exe().expect("a path")).expect("a program");
+        Remote::new(host, Transport::BuiltIn, runner, Start::default())
+    }
+
+    async fn refused(remote: &Remote) -> String {
+        match remote.open(Grants::default()).await {
+            Ok(_) => panic!("nobody is there"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_runner_that_was_started_ahead_and_is_gone_is_not_used() {
+        let remote = nowhere();
+        let (_, incoming) = mpsc::channel(1);
+        let outgoing = Box::new(tokio::io::sink());
+        let gone = Streams { host: "web".to_owned(), first: Vec::new(), incoming, outgoing };
+        *remote.spare.lock().await = Some((Ok(gone), Instant::now()));
+        let error = refused(&remote).await;
+        assert!(error.contains("to log in with"), "a new one is tried: {error}");
+    }
+
+    #[tokio::test]
+    async fn why_none_could_be_started_ahead_is_told_once() {
+        let remote = nowhere();
+        let why = RemoteError::BadHost { what: "tried ahead".to_owned() };
+        *remote.spare.lock().await = Some((Err(why), Instant::now()));
+        assert!(refused(&remote).await.contains("tried ahead"));
+        assert!(!refused(&remote).await.contains("tried ahead"), "the next one tries anew");
     }
 }

@@ -85,7 +85,7 @@ fn tick(engine: &Engine, shared: &Shared) {
             shared.parked.store(false, SeqCst);
             idle = 0;
         }
-        // a tick may come early when somebody wakes this thread, which it is not worth to wait out
+        // whoever stops this thread waits for its end, and must not wait for a tick; one that comes early does no harm
         thread::park_timeout(EPOCH_TICK);
         engine.increment_epoch();
     }

@@ -36,6 +36,7 @@ impl Bench {
     fn open(project: &Project, environment: &str, machine: &Machine) -> Result<Self, ServerError> {
         let place = Place::in_project(project.clone(), Some(environment))?;
         let workshop = Workshop::open(&place, machine)?;
+        workshop.rules.ask();
         let feed = Feed::start(Arc::clone(&workshop.journal))?;
         let project = project.manifest.name.clone();
         Ok(Self {

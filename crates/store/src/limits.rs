@@ -23,7 +23,8 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often they are looked for while the kernel tells of no write.
 pub const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long somebody has to wait for them before the kernel is asked to tell of writes. They are looked for often until then.
+/// How long a journal has to be open before the kernel is asked to tell of writes to it. Where somebody waits for commits before
+/// that, they are looked for often.
 pub const UNASKED: Duration = Duration::from_secs(5);
 
 /// How long after a write they are looked for often: what is written can be seen when it has been flushed.

@@ -150,8 +150,9 @@ impl Writes {
     fn wait(&mut self, bell: &Bell, path: &Path) {
         match (&self.told, self.lively) {
             (Told::Later(then), _) if Instant::now() >= *then => {
-                // what was written before it was asked is found by looking once more
+                // what was written before it was asked can be seen in a moment
                 self.told = Told::beside(path).map_or(Told::Never, Told::By);
+                self.lively = Some((FIRST_PAUSE, Instant::now() + LIVELY));
                 return;
             }
             // not on what is told: a busy journal would be looked at with every write
@@ -214,7 +215,8 @@ mod tests {
         let bell = bell();
         let mut writes = Writes { told: Told::Later(Instant::now()), lively: None };
         writes.wait(&bell, &path);
-        assert!(matches!(writes.told, Told::By(_)));
+        assert!(matches!((&writes.told, writes.lively), (Told::By(_), Some(_))), "looked at for a moment");
+        writes.lively = None;
         // somebody rings: that alone is no write
         bell.ring();
         writes.wait(&bell, &path);

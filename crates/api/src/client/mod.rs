@@ -72,6 +72,8 @@ struct Failure {
     maybe_done: bool,
     /// Whether another try may go better.
     passing: bool,
+    /// Whether something was there, and went away without a word.
+    cut: bool,
     /// What the server says about when.
     after: Option<Duration>,
 }
@@ -158,18 +160,14 @@ impl Client {
             };
             let safe = request.repeatable || !failure.maybe_done;
             if !failure.passing || !safe || tries >= limits::TRIES_MAX {
-                return Err(if failure.is_broken_connection() {
-                    garbled.unwrap_or(failure.error)
-                } else {
-                    failure.error
-                });
+                let told = garbled.filter(|_| failure.cut);
+                return Err(told.unwrap_or(failure.error));
             }
             tokio::time::sleep(failure.after.unwrap_or_else(|| pause(tries))).await;
             tries += 1;
             garbled = match failure.error {
                 error @ ClientError::NotAServer { .. } => Some(error),
-                _ if failure.maybe_done => garbled,
-                _ => None,
+                _ => garbled.filter(|_| failure.cut),
             };
         }
     }
@@ -218,6 +216,7 @@ impl Client {
                 // too many requests are refused before anything is done
                 maybe_done: status != StatusCode::TOO_MANY_REQUESTS,
                 passing: later,
+                cut: false,
                 after: after.map(|after| after.min(limits::PAUSE_MAX)),
             };
         }
@@ -230,7 +229,7 @@ impl Client {
             status,
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
         );
-        Failure { error: self.not_a_server(why), maybe_done: true, passing: gateway, after: None }
+        Failure { error: self.not_a_server(why), maybe_done: true, passing: gateway, cut: false, after: None }
     }
 
     /// Reads an answer whole.
@@ -264,7 +263,8 @@ impl Client {
                 } else {
                     ClientError::Unreachable { url, source }
                 };
-                return Failure { error, maybe_done: !connecting, passing: true, after: None };
+                let cut = !connecting && !garbled;
+                return Failure { error, maybe_done: !connecting, passing: true, cut, after: None };
             }
         };
         Failure::lasting(error)
@@ -295,19 +295,14 @@ fn is_garbled(error: &reqwest::Error) -> bool {
 }
 
 impl Failure {
-    /// Whether something was there, and went away without a word.
-    fn is_broken_connection(&self) -> bool {
-        self.maybe_done && matches!(self.error, ClientError::Unreachable { .. })
-    }
-
     /// It will not go better next time.
     fn lasting(error: ClientError) -> Self {
-        Self { error, maybe_done: true, passing: false, after: None }
+        Self { error, maybe_done: true, passing: false, cut: false, after: None }
     }
 
     /// It may go better next time.
     fn passing(error: ClientError) -> Self {
-        Self { error, maybe_done: true, passing: true, after: None }
+        Self { error, maybe_done: true, passing: true, cut: false, after: None }
     }
 }
 

@@ -263,7 +263,10 @@ fn conclude(ui: &mut Ui, ending: Ending, beside: Map<String, Value>, next: (&str
         ui.answer_json(&shown);
     } else if ending.report.is_none() {
         let number = |name: &str| ending.output.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let (done, changed) = (number("succeeded"), number("changed"));
+        let done = number("succeeded");
+        // runs of earlier versions only name them
+        let named = || ending.output.get("done").and_then(Value::as_array).map_or(0, Vec::len) as u64;
+        let changed = ending.output.get("changed").and_then(Value::as_u64).unwrap_or_else(named);
         ui.answer(format_args!("{done} done, {changed} of them changed something"));
         ui.next(next.0, next.1);
     }

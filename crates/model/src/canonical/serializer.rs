@@ -6,6 +6,7 @@
 use std::fmt::{self, Display};
 
 use serde::ser::{self, Serialize};
+use serde_json::Value;
 
 use super::text::VERBATIM;
 use super::{compare_names, write_decimal, write_double, write_string, write_string_content};
@@ -46,10 +47,22 @@ impl ser::Error for CanonicalError {
 /// assert_eq!(out, br#"{"x":1,"y":2}"#);
 /// ```
 pub fn serialize<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), CanonicalError> {
+    serialize_and_tell(value, out).map(drop)
+}
+
+/// The same, and tells whether a reader gets the very numbers that were written: false where one of them was larger than
+/// a double holds exactly, or a whole one in a double. Those are other values in memory ([`super::normalize`]).
+///
+/// # Errors
+/// As [`serialize`].
+pub fn serialize_and_tell<T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<bool, CanonicalError> {
     let start = out.len();
-    let mut serializer =
-        Canonical { out, members: Vec::new(), scratch: Vec::new(), depth: 0, verbatim: false };
-    let result = value.serialize(&mut serializer);
+    let (members, scratch) = (Vec::new(), Vec::new());
+    let mut serializer = Canonical { out, members, scratch, depth: 0, verbatim: false, normal: true };
+    let result = value.serialize(&mut serializer).map(|()| serializer.normal);
     if result.is_err() {
         out.truncate(start);
     }
@@ -75,6 +88,8 @@ pub(crate) struct Canonical<'o> {
     depth: usize,
     /// The next string is the form of a value ([`super::Text`]).
     verbatim: bool,
+    /// Every number so far is the one that its reader gets.
+    normal: bool,
 }
 
 impl<'o> Canonical<'o> {
@@ -215,6 +230,7 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
     fn serialize_i64(self, value: i64) -> Result<(), CanonicalError> {
         if value < 0 {
             if value.unsigned_abs() > super::EXACT {
+                self.normal = false;
                 write_double(value as f64, self.out);
                 return Ok(());
             }
@@ -240,6 +256,7 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
         if value <= super::EXACT {
             write_decimal(value, self.out);
         } else {
+            self.normal = false;
             write_double(value as f64, self.out);
         }
         Ok(())
@@ -253,6 +270,7 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
         if !value.is_finite() {
             return Err(CanonicalError::Impossible("a number that is not finite"));
         }
+        self.normal &= value.fract() != 0.0;
         write_double(value, self.out);
         Ok(())
     }
@@ -517,6 +535,7 @@ impl Struct<'_, '_> {
                 let refuse = || CanonicalError::Impossible("a number that is not one");
                 let number: serde_json::Number =
                     serde_json::from_str(text.trim_matches('"')).map_err(|_| refuse())?;
+                serializer.normal &= super::is_normal(&Value::Number(number.clone()));
                 super::write_number(&number, serializer.out);
                 Ok(())
             }

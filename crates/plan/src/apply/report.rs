@@ -31,7 +31,8 @@ pub struct NotDone {
 pub struct Report {
     /// How many are done.
     pub succeeded: u64,
-    /// How many of those changed something.
+    /// How many of those changed something. Reports of earlier versions only name them.
+    #[serde(default)]
     pub changed: u64,
     /// How many failed.
     pub failed: u64,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use model::Coded;
 use plan::{FileError, Plan};
+use serde_json::json;
 
 use crate::support::*;
 
@@ -20,6 +21,26 @@ fn a_plan_comes_back_from_its_file() {
         &serde_json::from_slice::<serde_json::Value>(plan.file().as_bytes()).unwrap(),
     );
     assert_eq!(Plan::from_file(&pretty.unwrap()).unwrap(), plan, "white space is not part of a plan");
+}
+
+#[test]
+fn numbers_of_a_plan_are_those_of_its_file() {
+    let limits = json!([1.0, 9_007_199_254_740_993_u64, 0.5]);
+    let probe = plan::Resource::new(id("a"), "probe::http".parse().unwrap(), place(1));
+    let all = [probe.with(name("url"), "http://h/").with(name("limits"), limits)];
+    let plan = make(&all, &empty(&["h"], &all));
+    assert_eq!(plan, Plan::from_file(plan.file().as_bytes()).unwrap());
+    let text = format!("{:?}", plan.body());
+    assert!(text.contains("Number(9007199254740992)") && !text.contains("Number(1.0)"), "{text}");
+}
+
+#[test]
+fn a_plan_that_nests_too_deep_is_refused() {
+    let mut file: serde_json::Value = serde_json::from_str(some().file()).unwrap();
+    let deep = (0..118).fold(json!(1), |value, _| json!([value]));
+    file["plan"]["changes"][0]["desired"]["path"] = deep;
+    let error = Plan::from_file(file.to_string().as_bytes()).unwrap_err();
+    assert!(matches!(&error, FileError::Unsound(why) if why.contains("nests deeper")), "{error}");
 }
 
 #[test]

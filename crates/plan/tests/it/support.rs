@@ -71,7 +71,13 @@ pub(crate) fn schemas() -> Schemas {
         ("linux.file::file", file_type()),
         ("linux.service::service", service),
         ("linux.pkg::package", package),
-        ("probe::http", TypeSchema::new([(name("url"), text().required())])),
+        (
+            "probe::http",
+            TypeSchema::new([
+                (name("url"), text().required()),
+                (name("limits"), AttributeSchema::new(AttributeType::Any)),
+            ]),
+        ),
     ];
     let mut schemas = Schemas::default();
     for (kind, schema) in types {

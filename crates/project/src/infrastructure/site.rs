@@ -159,7 +159,7 @@ impl Site {
     }
 
     /// Makes the hosts that a plan changes ready to be changed, for who applies it at once. Nothing can be done there before the
-    /// run that applies it may; nothing is waited for.
+    /// run that applies it may; nothing is waited for. Must be called within a tokio runtime.
     pub fn prepare(&self, plan: &Plan) {
         self.fleet.prepare(&plan.reach.hosts);
     }

@@ -1,6 +1,7 @@
 //! The rules in force: those that were read last and had nothing wrong with them.
 //!
-//! They follow their files. The kernel tells when one is written, once they are followed for longer; every five seconds it is looked whether it told of everything,
+//! They follow their files. At first these are looked at ten times a second; after five seconds, and in servers at once, the
+//! kernel is asked to tell when one is written. Every five seconds from then on it is looked whether it told of everything,
 //! which file systems of other machines do not. What is written counts when the files were left alone for a moment, so that
 //! nothing half-written does; whoever has time waits for that moment ([`InForce::look`]). New rules are read and checked as a whole. If
 //! anything is wrong with them, those before stay in force and [`InForce::trouble`] says why.
@@ -37,8 +38,8 @@ pub struct InForce {
 struct Source {
     root: PathBuf,
     place: Place,
-    /// Absent until it was asked, which is done when somebody follows the files for longer: to stop asking takes the kernel some
-    /// milliseconds, for which no short command should wait.
+    /// Absent until it was asked, which nobody does who is soon gone: to stop asking takes the kernel some milliseconds, for which
+    /// no short command should wait.
     told: OnceLock<Option<Told>>,
     /// How often something was told, and how often that was when it was looked last.
     heard: AtomicU64,
@@ -159,7 +160,7 @@ impl InForce {
     }
 
     /// Reads the rules again if their files were touched, and waits until it is known which are in force. Costs next to nothing
-    /// where they were not.
+    /// where they were not and the kernel tells of it.
     pub async fn look(&self) {
         let Some(source) = &self.source else { return };
         if source.is_touched() {
@@ -167,17 +168,22 @@ impl InForce {
         }
     }
 
+    /// Has the kernel tell of changes from now on, for who lives long. Must be called within a tokio runtime.
+    pub fn ask(&self) {
+        if let Some(source) = &self.source {
+            source.ask();
+        }
+    }
+
     /// Follows the files for ever.
     pub(crate) async fn follow(&self) {
         let Some(source) = &self.source else { return };
         let since = Instant::now();
-        while since.elapsed() < limits::RULES_UNTOLD {
+        while source.told.get().is_none() && since.elapsed() < limits::RULES_UNTOLD {
             sleep(limits::RULES_INTERVAL_FIRST).await;
             self.look().await;
         }
-        // what was written before is found by looking once more
-        source.told.get_or_init(|| Told::of(&source.root));
-        source.heard.fetch_add(1, Ordering::SeqCst);
+        source.ask();
         loop {
             self.look().await;
             match source.told() {
@@ -269,6 +275,16 @@ impl InForce {
 }
 
 impl Source {
+    /// Asks the kernel to tell of changes from now on.
+    fn ask(&self) {
+        self.told.get_or_init(|| {
+            let told = Told::of(&self.root);
+            // what was written before is found by looking once more, and whoever sees that the kernel tells sees this
+            self.heard.fetch_add(1, Ordering::SeqCst);
+            told
+        });
+    }
+
     fn told(&self) -> Option<&Told> {
         self.told.get()?.as_ref()
     }

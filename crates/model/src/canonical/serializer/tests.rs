@@ -39,6 +39,9 @@ proptest! {
         crate::canonical::normalize(&mut normal);
         prop_assert_eq!(crate::canonical::is_normal(&value), normal == value);
         prop_assert!(crate::canonical::is_normal(&normal));
+        // it may be wary, but what it says is normal is
+        let told = serialize_and_tell(&value, &mut Vec::new()).unwrap();
+        prop_assert!(!told || normal == value);
     }
 
     #[test]
