@@ -29,7 +29,7 @@
 //! let action = Action {
 //!     kind: "run.shell".to_owned(),
 //!     target: "echo".to_owned(),
-//!     input: serde_json::json!({"command": "echo \"hello $1\"", "arguments": ["world"]}),
+//!     input: serde_json::json!({"command": "echo \"hello $1\"", "arguments": ["world"]}).into(),
 //!     effect: EffectClass::Once,
 //!     reversibility: Reversibility::Irreversible,
 //!     wants: vec![],
