@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Digest, canonical};
+use crate::Digest;
 
 /// What may be done with an effect that may or may not have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,12 +118,7 @@ impl Action {
             target: &self.target,
             wants: self.wants.iter().map(|want| want.0.as_str()).collect(),
         };
-        let mut bytes = Vec::new();
-        match canonical::serialize(&document, &mut bytes) {
-            Ok(()) => Digest::of(&bytes),
-            // only what nests too deep has no form there
-            Err(_) => Digest::of_json(&serde_json::to_value(&document).unwrap_or_default()),
-        }
+        Digest::of_serialized(&document, || serde_json::to_value(&document).unwrap_or_default())
     }
 }
 

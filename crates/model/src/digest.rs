@@ -3,7 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+
+use crate::canonical;
 
 /// A SHA-256 digest (FIPS 180-4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,8 +28,18 @@ impl Digest {
     }
 
     /// The digest of the canonical form (RFC 8785) of `value`.
-    pub fn of_json(value: &serde_json::Value) -> Self {
-        Self::of(&crate::canonical::to_vec(value))
+    pub fn of_json(value: &Value) -> Self {
+        Self::of(&canonical::to_vec(value))
+    }
+
+    /// The same of a value of any type, of which no tree is made. `tree` is asked for it where the value has no canonical form
+    /// as it is, because it nests too deep.
+    pub fn of_serialized<T: Serialize + ?Sized>(value: &T, tree: impl FnOnce() -> Value) -> Self {
+        let mut bytes = Vec::new();
+        match canonical::serialize(value, &mut bytes) {
+            Ok(()) => Self::of(&bytes),
+            Err(_) => Self::of_json(&tree()),
+        }
     }
 
     /// Wraps 32 bytes that are already a digest.
@@ -102,6 +116,14 @@ impl<'de> serde::Deserialize<'de> for Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_serialised_has_the_digest_of_its_tree_however_deep_it_is() {
+        for levels in [0, canonical::DEPTH_MAX, canonical::DEPTH_MAX + 1, 500] {
+            let value = (0..levels).fold(Value::from(1.5), |inner, _| Value::from(vec![inner]));
+            assert_eq!(Digest::of_serialized(&value, || value.clone()), Digest::of_json(&value), "{levels}");
+        }
+    }
 
     #[test]
     fn digest_of_nothing_is_the_published_one() {

@@ -151,13 +151,9 @@ impl<'a> Request<'a> {
 
     /// The digest of that document, which is not made for it.
     pub(crate) fn digest(&self, quotas: &[QuotaState], now: Timestamp) -> Digest {
-        let mut bytes = Vec::new();
         let plan = self.plan().map(Text::verbatim);
-        match model::canonical::serialize(&self.seen_by_rules(plan, quotas, now), &mut bytes) {
-            Ok(()) => Digest::of(&bytes),
-            // only what nests too deep has no form there
-            Err(_) => Digest::of_json(&self.document(quotas, now)),
-        }
+        let seen = self.seen_by_rules(plan, quotas, now);
+        Digest::of_serialized(&seen, || self.document(quotas, now))
     }
 
     /// The plan, where the run as a whole is judged.
