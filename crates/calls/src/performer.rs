@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::ports::{BoxFuture, Context, Failure, Performer};
 use model::program::SECRET_OPEN;
-use model::{Action, EffectClass};
+use model::{Action, EffectClass, Json};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,10 +28,10 @@ impl Performer for HttpCalls {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             let call: HttpCall = input(action)?;
-            Ok(self.0.http(&call, &scope(context, action)).await?)
+            Ok(self.0.http(&call, &scope(context, action)).await?.into())
         })
     }
 }
@@ -41,10 +41,10 @@ impl Performer for OpenApiCalls {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             let call: OpenApiCall = input(action)?;
-            Ok(self.0.openapi(&call, &scope(context, action)).await?)
+            Ok(self.0.openapi(&call, &scope(context, action)).await?.into())
         })
     }
 }
@@ -63,7 +63,7 @@ fn input<T: DeserializeOwned>(action: &Action) -> Result<T, CallError> {
         return Err(CallError::BadCall("the input still holds a reference to a secret".to_owned()));
     }
     // the parser's message may quote a value
-    T::deserialize(&*action.input).map_err(|_| {
+    action.input.read().map_err(|_| {
         CallError::BadCall(format!("the input is not that of an action of the kind {}", action.kind))
     })
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal::JournalError;
-use model::{Action, ApprovalId, Principal, Problem, Program, RunId, StepId, Timestamp};
-use serde_json::Value;
+use model::{Action, ApprovalId, Json, Principal, Problem, Program, RunId, StepId, Timestamp};
 use tokio::sync::watch;
 
 /// A boxed future, as object-safe asynchronous traits need.
@@ -152,7 +151,7 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Checked {
     /// It happened, and this is its output.
-    Happened(Value),
+    Happened(Json),
     /// It did not happen.
     NotHappened,
     /// It cannot be told; a person must say.
@@ -169,7 +168,7 @@ pub trait Performer: Send + Sync {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>>;
+    ) -> BoxFuture<'a, Result<Json, Failure>>;
 
     /// Finds out whether an interrupted effect happened. Changes nothing.
     fn check<'a>(&'a self, context: &'a Context, action: &'a Action) -> BoxFuture<'a, Checked> {

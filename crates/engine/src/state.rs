@@ -286,7 +286,8 @@ impl RunState {
                 if resolved.happened {
                     self.in_flight.remove(&resolved.step);
                     let output = resolved.output.clone().unwrap_or(Value::Null);
-                    return Some(Happening::Completed { step: resolved.step.clone(), output });
+                    let step = resolved.step.clone();
+                    return Some(Happening::Completed { step, output: output.into() });
                 }
                 if let Some(in_flight) = self.in_flight.get_mut(&resolved.step) {
                     in_flight.in_doubt = None;

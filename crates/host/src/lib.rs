@@ -36,7 +36,7 @@
 //!     idempotency_key: "key".to_owned(),
 //! };
 //! let performer = WithSecrets::scrubbing(Processes::new());
-//! assert_eq!(performer.perform(&context, &action).await.unwrap(), "hello world");
+//! assert_eq!(*performer.perform(&context, &action).await.unwrap(), "hello world");
 //! # });
 //! ```
 

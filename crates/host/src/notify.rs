@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::ports::{BoxFuture, Cancellation, Context, Failure, FailureClass, Notifier, Performer};
 use journal::events::{Asked, DriftEvent};
-use model::{Action, Problem, Timestamp, code};
-use serde::{Deserialize as _, Serialize};
+use model::{Action, Json, Problem, Timestamp, code};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use workflow::action_input::Notification;
@@ -167,14 +167,14 @@ impl Performer for Notifications {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             let failed = |problem: Problem, code| Failure {
                 problem: problem.with_code(code),
                 class: FailureClass::Permanent,
                 maybe_happened: false,
             };
-            let wanted = Notification::deserialize(&*action.input).map_err(|error| {
+            let wanted = action.input.read::<Notification>().map_err(|error| {
                 failed(
                     Problem::validation(format!("the input is not that of `notify.send`: {error}")),
                     code::host::BAD_CALL,
@@ -195,7 +195,7 @@ impl Performer for Notifications {
                 Err(why) => Err((why, FailureClass::Permanent)),
             };
             match delivered {
-                Ok(()) => Ok(json!({"delivered": true})),
+                Ok(()) => Ok(json!({"delivered": true}).into()),
                 Err((why, class)) => Err(Failure {
                     class,
                     ..failed(

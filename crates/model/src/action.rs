@@ -1,11 +1,8 @@
 //! One effect to be judged and performed: [`Action`].
 
-use std::sync::Arc;
-
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::Digest;
+use crate::{Digest, Json};
 
 /// What may be done with an effect that may or may not have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,7 +92,7 @@ pub struct Action {
     /// What it acts on, in the kind's own terms: a host, a program, `name@version`.
     pub target: String,
     /// Typed input of the kind. Shared, because an action is proposed, judged, journalled and performed.
-    pub input: Arc<Value>,
+    pub input: Json,
     /// What may be done after a crash in the middle of it.
     pub effect: EffectClass,
     /// Whether it can be taken back.
@@ -126,7 +123,7 @@ impl Action {
 #[derive(Serialize)]
 struct Document<'a> {
     effect: &'a str,
-    input: &'a Value,
+    input: &'a Json,
     kind: &'a str,
     reversibility: &'a str,
     target: &'a str,

@@ -11,7 +11,7 @@ mod serializer;
 mod text;
 
 pub use serializer::{CanonicalError, DEPTH_MAX, serialize, serialize_and_tell};
-pub use text::{Text, Verbatim};
+pub use text::Text;
 
 /// Integers up to this are doubles exactly, and written digit by digit.
 const EXACT: u64 = 1 << 53;

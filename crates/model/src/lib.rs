@@ -7,7 +7,7 @@
 //!
 //! Scalars (ids, digests, principals, timestamps) and types with a standard wire form (RFC 9457
 //! problems, CloudEvents) can be serialised; the compound domain types deliberately cannot. Wire forms
-//! of those live with the journal's records and the API.
+//! of those live with the journal's records and the API. Values of no type of ours are [`Json`].
 //!
 //! ```
 //! use model::{Digest, Principal, RunId};
@@ -27,6 +27,7 @@ pub mod digest;
 pub mod drift;
 pub mod event;
 pub mod id;
+pub mod json;
 pub mod origin;
 pub mod permission;
 pub mod principal;
@@ -46,6 +47,7 @@ pub use digest::Digest;
 pub use drift::{DriftClass, OnDrift};
 pub use event::CloudEvent;
 pub use id::{ApprovalId, CheckpointId, EventId, PlanId, RunId, SessionId, TokenId};
+pub use json::Json;
 pub use origin::Origin;
 pub use permission::Permission;
 pub use principal::{Environment, Principal, Role};

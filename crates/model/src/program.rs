@@ -28,7 +28,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::{Action, ApprovalOutcome, ApprovalRequest, CloudEvent, Problem, canonical};
+use crate::{Action, ApprovalOutcome, ApprovalRequest, CloudEvent, Json, Problem, canonical};
 
 /// Names one step of one run, the same on every replay: the JSON pointer of the task in the document and, where a
 /// task runs more than once, `#` and a counter (`/do/1/loop/for/do/0/build#3`).
@@ -246,7 +246,7 @@ pub enum Happening {
         /// Which step.
         step: StepId,
         /// Its raw output, before the task's own `output.as`.
-        output: Value,
+        output: Json,
     },
     /// A step has a problem. The program decides whether to retry, catch or fault.
     Failed {

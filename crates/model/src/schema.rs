@@ -39,6 +39,21 @@ texts! {
     StepId, "", "a step: the JSON pointer of its task, and a counter where it runs more than once";
 }
 
+/// Any value.
+impl JsonSchema for crate::Json {
+    fn inline_schema() -> bool {
+        serde_json::Value::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        serde_json::Value::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        serde_json::Value::json_schema(generator)
+    }
+}
+
 macro_rules! words {
     ($($name:ident, $description:literal: $($word:literal),*;)*) => {$(
         impl JsonSchema for crate::$name {

@@ -133,11 +133,11 @@ fn apply(plan: &Arc<Plan>) -> usize {
                 Step::Perform { step, attempt, .. } => {
                     tell(&mut run, Happening::Scheduled { step: step.id.clone(), attempt });
                     let output = serde_json::json!({"changed": true});
-                    tell(&mut run, Happening::Completed { step: step.id, output });
+                    tell(&mut run, Happening::Completed { step: step.id, output: output.into() });
                 }
                 Step::Record { step, result } => {
                     let output = result.expect("nothing fails here");
-                    tell(&mut run, Happening::Completed { step: step.id, output });
+                    tell(&mut run, Happening::Completed { step: step.id, output: output.into() });
                 }
                 Step::Finish { .. } => tell(&mut run, Happening::Finished),
                 other => unreachable!("nothing else is asked for: {other:?}"),

@@ -82,9 +82,7 @@ fn decisions(criterion: &mut Criterion) {
     let action = Action {
         kind: "http.call".to_owned(),
         target: "api.example.org".to_owned(),
-        input: Arc::new(
-            json!({"method": "POST", "uri": "https://api.example.org/v1/releases", "body": {"version": "2.1", "notes": "x".repeat(100)}}),
-        ),
+        input: json!({"method": "POST", "uri": "https://api.example.org/v1/releases", "body": {"version": "2.1", "notes": "x".repeat(100)}}).into(),
         effect: EffectClass::Once,
         reversibility: Reversibility::Irreversible,
         wants: vec![model::Capability("http:api.example.org".to_owned())],

@@ -190,7 +190,7 @@ impl ActionDocument {
         Ok(Action {
             kind: self.kind.clone(),
             target: self.target.clone(),
-            input: Arc::new(self.input.clone()),
+            input: self.input.clone().into(),
             effect: effect.ok_or_else(|| format!("`{}` is not an effect class", self.effect))?,
             reversibility: reversibility
                 .ok_or_else(|| format!("`{}` is not a reversibility", self.reversibility))?,

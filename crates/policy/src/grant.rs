@@ -302,8 +302,10 @@ fn needs(action: &Action) -> Vec<Need> {
         "run.script" => request(text("/source/uri"), Some("GET")),
         _ => {}
     }
-    for scheme in ["oauth2", "oidc"] {
-        request(text(&format!("/authentication/{scheme}/authority")), Some("POST"));
+    if action.input.may_have("authentication") {
+        for scheme in ["oauth2", "oidc"] {
+            request(text(&format!("/authentication/{scheme}/authority")), Some("POST"));
+        }
     }
     needs.sort_by(|a, b| a.text().cmp(b.text()));
     needs.dedup_by(|a, b| a.text() == b.text());

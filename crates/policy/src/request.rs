@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use model::canonical::Text;
-use model::{Action, Digest, Environment, Origin, Principal, Role, RunId, StepId, Timestamp, time::rfc3339};
+use model::{
+    Action, Digest, Environment, Json, Origin, Principal, Role, RunId, StepId, Timestamp, time::rfc3339,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -151,7 +153,7 @@ impl<'a> Request<'a> {
 
     /// The digest of that document, which is not made for it.
     pub(crate) fn digest(&self, quotas: &[QuotaState], now: Timestamp) -> Digest {
-        let plan = self.plan().map(Text::verbatim);
+        let plan = self.plan();
         let seen = self.seen_by_rules(plan, quotas, now);
         Digest::of_serialized(&seen, || self.document(quotas, now))
     }
@@ -228,7 +230,7 @@ struct Document<'a, P> {
 #[derive(Serialize)]
 struct ActionPart<'a> {
     effect: &'static str,
-    input: &'a Value,
+    input: &'a Json,
     kind: &'a str,
     reversibility: &'static str,
     target: &'a str,

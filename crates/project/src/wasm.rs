@@ -6,12 +6,11 @@ use std::time::Duration;
 use calls::{CallError, Client, RawRequest, Reach, Scope};
 use engine::ports::{BoxFuture, Clock, Context, Entropy, Failure, FailureClass, Performer};
 use journal::JournalError;
-use model::{Action, Coded, Problem, code};
+use model::{Action, Coded, Json, Problem, code};
 use sandbox::{
     Catalog, Grants, HttpError, HttpRequest, HttpResponse, Limits, Module, Sandbox, SandboxError,
     ServiceError, Services,
 };
-use serde::Deserialize;
 use serde_json::Value;
 use store::KeyValues;
 use tokio::sync::OnceCell;
@@ -35,15 +34,17 @@ impl Performer for WasmActions {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
-        Box::pin(async move { self.call(context, action).await.map_err(|error| failure(&error)) })
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
+        Box::pin(
+            async move { self.call(context, action).await.map(Json::from).map_err(|error| failure(&error)) },
+        )
     }
 }
 
 impl WasmActions {
     async fn call(&self, context: &Context, action: &Action) -> Result<Value, SandboxError> {
         // the parser's message may quote a value
-        let call = WasmCall::deserialize(&*action.input).map_err(|_| SandboxError::BadInput {
+        let call = action.input.read::<WasmCall>().map_err(|_| SandboxError::BadInput {
             why: format!("it is not that of an action of the kind {}", action.kind),
         })?;
         let version = match &call.version {
@@ -255,15 +256,15 @@ impl Services for ActionServices {
 pub(crate) struct Echoing;
 
 impl Performer for Echoing {
-    fn perform<'a>(&'a self, _: &'a Context, action: &'a Action) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn perform<'a>(&'a self, _: &'a Context, action: &'a Action) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
-            let echo = workflow::action_input::Echo::deserialize(&*action.input).map_err(|_| Failure {
+            let echo = action.input.read::<workflow::action_input::Echo>().map_err(|_| Failure {
                 problem: Problem::validation("an echo needs a message")
                     .with_code(code::sandbox::ACTION_FAILED),
                 class: FailureClass::Permanent,
                 maybe_happened: false,
             })?;
-            Ok(serde_json::json!({ "message": echo.message }))
+            Ok(serde_json::json!({ "message": echo.message }).into())
         })
     }
 }
@@ -305,7 +306,7 @@ mod tests {
         }
     }
 
-    async fn ask(actions: &WasmActions, kv: &str, words: &str) -> Result<Value, Failure> {
+    async fn ask(actions: &WasmActions, kv: &str, words: &str) -> Result<Json, Failure> {
         let (_canceller, cancellation) = Cancellation::new();
         let others = ["log", "clock", "random", "http:api.example"];
         let capabilities = others.into_iter().chain((!kv.is_empty()).then_some(kv)).map(str::to_owned);
@@ -323,7 +324,7 @@ mod tests {
         let action = Action {
             kind: "wasm.probe".to_owned(),
             target: "probe".to_owned(),
-            input: Arc::new(json!({"name": "probe", "version": "1.0.0", "input": words})),
+            input: json!({"name": "probe", "version": "1.0.0", "input": words}).into(),
             effect: EffectClass::Idempotent,
             reversibility: Reversibility::Irreversible,
             wants: Vec::new(),
@@ -354,7 +355,7 @@ mod tests {
         }
         let failure = ask(&second, "kv:a read", "kv-set colour red").await.unwrap_err();
         assert!(failure.problem.to_string().contains("read-only"), "{:?}", failure.problem);
-        assert_eq!(ask(&second, "kv:a", "kv-get colour").await.unwrap(), "green");
+        assert_eq!(*ask(&second, "kv:a", "kv-get colour").await.unwrap(), "green");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::ports::{BoxFuture, Checked, Context, Failure, FailureClass, Performer};
 use journal::events::{Scheduled, StepEvent};
 use journal::{Event, Journal};
-use model::{Action, EffectClass, Problem, RunId, StepId};
+use model::{Action, EffectClass, Json, Problem, RunId, StepId};
 use serde_json::{Value, json};
 
 use crate::disk::Platter;
@@ -115,7 +115,7 @@ impl Performer for SimPerformer {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             let takes = action.input.get("takes_ms").and_then(Value::as_u64).unwrap_or(0);
             tokio::time::sleep(Duration::from_millis(takes)).await;
@@ -132,7 +132,7 @@ impl Performer for SimPerformer {
                 let problem = Problem::communication("it was drawn to fail");
                 return Err(Failure { problem, class: FailureClass::Transient, maybe_happened: true });
             }
-            Ok(json!({ "done": action.input["attempt"] }))
+            Ok(json!({ "done": action.input["attempt"] }).into())
         })
     }
 
@@ -144,7 +144,7 @@ impl Performer for SimPerformer {
             }
             match self.outside.count(&attempt_of(context)) {
                 0 => Checked::NotHappened,
-                _ => Checked::Happened(json!({ "found": true })),
+                _ => Checked::Happened(json!({ "found": true }).into()),
             }
         })
     }

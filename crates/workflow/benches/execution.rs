@@ -34,13 +34,13 @@ fn run(workflow: &Arc<Workflow>) -> usize {
         next = match run.ready().into_iter().next() {
             Some(Step::Record { step, result }) => {
                 let output = result.expect("the step succeeds");
-                Some(Happening::Completed { step: step.id, output })
+                Some(Happening::Completed { step: step.id, output: output.into() })
             }
             Some(Step::Perform { step, attempt, action }) => {
                 let scheduled = Happening::Scheduled { step: step.id.clone(), attempt };
                 run.apply(&Event { at, happening: scheduled }).expect("the run follows its journal");
                 events += 1;
-                Some(Happening::Completed { step: step.id, output: action.input["input"].clone() })
+                Some(Happening::Completed { step: step.id, output: action.input["input"].clone().into() })
             }
             Some(Step::Finish { .. }) => Some(Happening::Finished),
             _ => None,
@@ -85,8 +85,11 @@ fn memory() {
         let mut run = Execution::new(workflow.clone(), facts);
         run.apply(&Event { at, happening: Happening::Started }).expect("it starts");
         if let Some(Step::Record { step, result: Ok(output) }) = run.ready().into_iter().next() {
-            run.apply(&Event { at, happening: Happening::Completed { step: step.id, output } })
-                .expect("it goes on");
+            run.apply(&Event {
+                at,
+                happening: Happening::Completed { step: step.id, output: output.into() },
+            })
+            .expect("it goes on");
         }
         for step in run.ready() {
             if let Step::Timer { step, name, .. } = step {

@@ -227,7 +227,7 @@ impl Following<'_> {
                 self.live.doing(&scheduled.name);
             }
             Event::Step(StepEvent::Completed(result)) => {
-                if result.task == "echo" || result.output.get("message").is_some() && is_echo(result) {
+                if result.task == "echo" || is_echo(result) {
                     self.say(ui, &result.output);
                 }
                 self.tell(ui, record);
@@ -474,7 +474,9 @@ impl Following<'_> {
 }
 
 fn is_echo(result: &journal::events::StepResult) -> bool {
-    result.output.as_object().is_some_and(|output| output.len() == 1) && result.task == "call"
+    // the output is looked into only where it may be shown
+    result.task == "call"
+        && result.output.as_object().is_some_and(|output| output.len() == 1 && output.contains_key("message"))
 }
 
 /// The dialect of a run's definition, read from the journal.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use journal::events::{Doubt, QuotaEvent, QuotaUse, StepEvent, StepFault, StepResult};
-use model::{EffectClass, Problem, StepId, code};
-use serde_json::Value;
+use model::{EffectClass, Json, Problem, StepId, code};
 
 use super::{Driver, Message, Running};
 use crate::limits;
@@ -84,7 +83,7 @@ impl Driver {
     }
 
     /// Records what a performer answered, unless nobody wants it any more.
-    pub(super) fn performed(&mut self, step: &StepId, attempt: u32, result: Result<Value, Failure>) {
+    pub(super) fn performed(&mut self, step: &StepId, attempt: u32, result: Result<Json, Failure>) {
         if self.running.get(step).is_some_and(|running| running.attempt == attempt) {
             self.running.remove(step);
         }
@@ -165,9 +164,9 @@ impl Driver {
     }
 }
 
-fn within_limit(output: Value, kind: &str) -> Result<Value, Failure> {
+fn within_limit(output: Json, kind: &str) -> Result<Json, Failure> {
     // most outputs are so small that they need not be written to be measured
-    if model::canonical::most_bytes(&output) <= limits::OUTPUT_BYTES_MAX {
+    if output.most_bytes() <= limits::OUTPUT_BYTES_MAX {
         return Ok(output);
     }
     let bytes = model::canonical::to_vec(&output).len();

@@ -21,9 +21,8 @@ use std::sync::Arc;
 
 use journal::events::{RunEvent, StepEvent};
 use journal::{Append, Event, Expect, JournalError, StreamId};
-use model::{ApprovalId, Principal, RunId, StepId, Timestamp};
+use model::{ApprovalId, Json, Principal, RunId, StepId, Timestamp};
 use policy::Granted;
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::EngineError;
@@ -38,7 +37,7 @@ pub(crate) use batch::{Batch, Child};
 #[derive(Debug)]
 pub(crate) enum Message {
     /// A performer is done.
-    Performed { step: StepId, attempt: u32, result: Result<Value, Failure> },
+    Performed { step: StepId, attempt: u32, result: Result<Json, Failure> },
     /// A performer looked whether an interrupted effect happened.
     Checked { step: StepId, attempt: u32, checked: Checked },
     /// Somebody else appended to the run's stream up to this sequence.
@@ -267,17 +266,10 @@ fn quotas_of(append: &Append) -> Vec<StreamId> {
 /// before a crash than after it.
 fn as_it_is_read_back(event: &mut Event) {
     let value = match event {
-        Event::Step(StepEvent::Scheduled(scheduled)) => {
-            // what is shared is not copied without need
-            let input = &mut scheduled.action.input;
-            if !model::canonical::is_normal(input) {
-                model::canonical::normalize(Arc::make_mut(input));
-            }
-            return;
-        }
+        Event::Step(StepEvent::Scheduled(scheduled)) => &mut scheduled.action.input,
         Event::Step(StepEvent::Completed(result)) => &mut result.output,
-        Event::Run(RunEvent::Completed(ended)) => &mut ended.output,
+        Event::Run(RunEvent::Completed(ended)) => return model::canonical::normalize(&mut ended.output),
         _ => return,
     };
-    model::canonical::normalize(value);
+    value.normalize();
 }

@@ -133,7 +133,9 @@ impl Driver {
     fn record(&mut self, step: StepRef, result: Result<Value, Problem>) {
         let (name, task) = (step.name.to_string(), step.kind.to_owned());
         let event = match result {
-            Ok(output) => StepEvent::Completed(StepResult { step: step.id, name, task, output }),
+            Ok(output) => {
+                StepEvent::Completed(StepResult { step: step.id, name, task, output: output.into() })
+            }
             Err(problem) => {
                 StepEvent::Failed(Box::new(StepFault { step: step.id, name, task, problem, verdict: None }))
             }
@@ -218,7 +220,7 @@ impl Driver {
 
     /// Publishing is an event in the same append as its intent and its result: it happens exactly once.
     fn publish(&mut self, step: &StepRef, action: &Action) {
-        let event = match serde_json::from_value::<CloudEvent>(Value::clone(&action.input)) {
+        let event = match action.input.read::<CloudEvent>() {
             Ok(event) => event,
             Err(error) => {
                 self.fail(step, Problem::configuration(format!("not a CloudEvent: {error}")), None);

@@ -201,7 +201,7 @@ impl Driver {
         let task = "run".to_owned();
         let event = match status {
             Status::Completed { output } => {
-                StepEvent::Completed(StepResult { step, name, task, output: output.clone() })
+                StepEvent::Completed(StepResult { step, name, task, output: output.clone().into() })
             }
             Status::Failed { problem } => StepEvent::Failed(Box::new(StepFault {
                 step,

@@ -15,8 +15,8 @@ use journal::events::{ApprovalEvent, ProgramRecord, QuotaEvent, RunEvent, Submit
 use journal::{Event, Journal, JournalError, MemoryJournal};
 use model::program::{Diverged, Due, Outcome, StepRef, TimerPurpose};
 use model::{
-    Action, ApprovalId, ApprovalOutcome, ApprovalRequest, CloudEvent, Digest, EffectClass, Happening, Origin,
-    Principal, Problem, Program, Reversibility, Role, RunId, Step, StepId, Timestamp,
+    Action, ApprovalId, ApprovalOutcome, ApprovalRequest, CloudEvent, Digest, EffectClass, Happening, Json,
+    Origin, Principal, Problem, Program, Reversibility, Role, RunId, Step, StepId, Timestamp,
 };
 use policy::{PolicySet, Source};
 use serde_json::{Value, json};
@@ -194,7 +194,7 @@ impl Program for Script {
                 action: Box::new(Action {
                     kind: kind.to_owned(),
                     target: "world".to_owned(),
-                    input: Arc::new(json!({ "line": self.at })),
+                    input: json!({ "line": self.at }).into(),
                     effect,
                     reversibility: Reversibility::NoChange,
                     wants: Vec::new(),
@@ -236,7 +236,7 @@ impl Program for Script {
     fn apply(&mut self, event: &model::Event) -> Result<(), Diverged> {
         match &event.happening {
             Happening::Started => self.begun = true,
-            Happening::Completed { output, .. } => self.next(output.clone()),
+            Happening::Completed { output, .. } => self.next(Value::clone(output)),
             Happening::Failed { problem, .. } => {
                 self.problem = Some(problem.clone());
                 self.answered = false;
@@ -325,18 +325,18 @@ impl Performer for Writes {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             self.0.lock().unwrap().push(format!("{} {} {}", action.kind, context.step, context.attempt));
             match action.kind.as_str() {
                 "test.hang" => std::future::pending().await,
-                "test.numbers" => Ok(json!([9_007_199_254_740_993_u64, 3.0, -0.0, 1e17, 0.5])),
+                "test.numbers" => Ok(json!([9_007_199_254_740_993_u64, 3.0, -0.0, 1e17, 0.5]).into()),
                 "test.fail" => Err(Failure {
                     problem: Problem::communication("no"),
                     class: engine::ports::FailureClass::Permanent,
                     maybe_happened: false,
                 }),
-                _ => Ok(Value::clone(&action.input)),
+                _ => Ok(action.input.clone()),
             }
         })
     }
@@ -344,7 +344,7 @@ impl Performer for Writes {
     fn check<'a>(&'a self, _: &'a Context, action: &'a Action) -> BoxFuture<'a, Checked> {
         Box::pin(async move {
             self.0.lock().unwrap().push(format!("check {}", action.kind));
-            Checked::Happened(json!("it had happened"))
+            Checked::Happened(json!("it had happened").into())
         })
     }
 }

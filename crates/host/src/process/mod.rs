@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::ports::{BoxFuture, Cancellation, Canceller, Context, Failure, FailureClass, Performer};
-use model::{Action, Problem, code};
+use model::{Action, Json, Problem, code};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -128,7 +128,7 @@ impl Processes {
         self
     }
 
-    async fn shell(&self, context: &Context, action: &Action) -> Result<Value, Failure> {
+    async fn shell(&self, context: &Context, action: &Action) -> Result<Json, Failure> {
         let run: RunShell = input(action)?;
         refuse_secret(&run.command, "the command")?;
         let launch = Self::launch(context, action, &run.process, "the shell command", "/bin/sh".to_owned())?;
@@ -138,7 +138,7 @@ impl Processes {
         self.carry_out(context, &run.process, Launch { arguments, ..launch }).await
     }
 
-    async fn script(&self, context: &Context, action: &Action) -> Result<Value, Failure> {
+    async fn script(&self, context: &Context, action: &Action) -> Result<Json, Failure> {
         let run: RunScript = input(action)?;
         let language = run.language.to_ascii_lowercase();
         let interpreter = self.interpreters.get(&language).ok_or_else(|| {
@@ -204,7 +204,7 @@ impl Processes {
         fs_err::read(&file).map_err(|error| bad(error.to_string()))
     }
 
-    async fn container(&self, context: &Context, action: &Action) -> Result<Value, Failure> {
+    async fn container(&self, context: &Context, action: &Action) -> Result<Json, Failure> {
         let run: RunContainer = input(action)?;
         let engine = find(&self.engines)?;
         let launch =
@@ -227,7 +227,7 @@ impl Processes {
         }
         let ended = result?;
         container::refuse_engine_failure(&engine, &ended)?;
-        Ok(output::value(&action.target, returns, &ended)?)
+        Ok(output::value(&action.target, returns, &ended)?.into())
     }
 
     /// What all programs have in common.
@@ -267,23 +267,18 @@ impl Processes {
         })
     }
 
-    async fn carry_out(
-        &self,
-        context: &Context,
-        process: &Process,
-        launch: Launch,
-    ) -> Result<Value, Failure> {
+    async fn carry_out(&self, context: &Context, process: &Process, launch: Launch) -> Result<Json, Failure> {
         if !process.r#await {
             return self.detach(launch, || {});
         }
         let name = launch.name.clone();
         let running: Running = launch.start(&self.keeper)?;
         let ended = running.finish(context.cancellation.clone()).await?;
-        Ok(output::value(&name, process.returns, &ended)?)
+        Ok(output::value(&name, process.returns, &ended)?.into())
     }
 
     /// Lets a program go on after its step, for as long as its timeout and Aedile allow.
-    fn detach(&self, launch: Launch, afterwards: impl FnOnce() + Send + 'static) -> Result<Value, Failure> {
+    fn detach(&self, launch: Launch, afterwards: impl FnOnce() + Send + 'static) -> Result<Json, Failure> {
         let permit = Arc::clone(&self.detached)
             .try_acquire_owned()
             .map_err(|_| ProgramError::TooMany(limits::DETACHED_MAX))?;
@@ -295,7 +290,7 @@ impl Processes {
             afterwards();
             drop(permit);
         });
-        Ok(Value::Null)
+        Ok(Value::Null.into())
     }
 }
 
@@ -304,7 +299,7 @@ impl Performer for Processes {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             match action.kind.as_str() {
                 RUN_SHELL => self.shell(context, action).await,
@@ -322,7 +317,7 @@ impl Performer for Processes {
 }
 
 fn input<T: DeserializeOwned>(action: &Action) -> Result<T, ProgramError> {
-    T::deserialize(&*action.input).map_err(|error| {
+    action.input.read::<T>().map_err(|error| {
         ProgramError::BadInput(format!("the input is not that of `{}`: {error}", action.kind))
     })
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::ports::{
     BoxFuture, Checked, Context, Failure, FailureClass, Performer, Secret, SecretError, Secrets,
 };
-use model::{Action, Problem, code};
+use model::{Action, Json, Problem, code};
 use serde_json::Value;
 
 pub use placed::PlacedSecrets;
@@ -62,13 +62,17 @@ impl Secrets for Recorder {
 }
 
 impl Recorder {
-    fn clean(&self, mut result: Result<Value, Failure>) -> Result<Value, Failure> {
+    fn clean(&self, mut result: Result<Json, Failure>) -> Result<Json, Failure> {
         let scrubber = self.revealed.lock().unwrap_or_else(PoisonError::into_inner);
         if scrubber.is_empty() {
             return result;
         }
         match &mut result {
-            Ok(value) => scrubber.scrub(value),
+            Ok(output) => {
+                let mut scrubbed = Value::clone(output);
+                scrubber.scrub(&mut scrubbed);
+                *output = scrubbed.into();
+            }
             Err(failure) => {
                 let problem = &mut failure.problem;
                 for text in
@@ -116,7 +120,7 @@ impl<P: Performer> Performer for WithSecrets<P> {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             let (recorder, context) = Self::recorded(context);
             let action = self.revealed(&context, action)?;

@@ -3,8 +3,8 @@
 use engine::ports::{BoxFuture, Context, Failure, FailureClass, Performer};
 use host::WithSecrets;
 use model::program::secret_reference;
-use model::{Action, Problem};
-use serde_json::{Value, json};
+use model::{Action, Json, Problem};
+use serde_json::json;
 
 use crate::support::{action, context};
 
@@ -16,7 +16,7 @@ impl Performer for Mirror {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             if action.input["fail"] == true {
                 return Err(Failure {
@@ -27,7 +27,7 @@ impl Performer for Mirror {
             }
             assert_eq!(action.input["key"], "s3cr3t-t0ken-value", "the performer has the value");
             let own = context.secrets.reveal("pin").unwrap();
-            Ok(json!({"echo": action.input, "length": 18, "pin": own.expose(), "digit": "17"}))
+            Ok(json!({"echo": action.input, "length": 18, "pin": own.expose(), "digit": "17"}).into())
         })
     }
 }

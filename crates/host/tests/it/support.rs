@@ -51,7 +51,8 @@ pub(crate) fn action(kind: &str, input: Value) -> Action {
 /// Runs a program and waits for it.
 pub(crate) async fn perform(processes: Processes, kind: &str, input: Value) -> Result<Value, Failure> {
     let (_canceller, context) = context();
-    WithSecrets::scrubbing(processes).perform(&context, &action(kind, input)).await
+    let done = WithSecrets::scrubbing(processes).perform(&context, &action(kind, input)).await;
+    done.map(|output| Value::clone(&output))
 }
 
 /// Whether a process with this number is there and is no zombie.

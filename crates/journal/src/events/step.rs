@@ -1,8 +1,6 @@
 //! Events about steps, timers and listeners of a run.
 
-use std::sync::Arc;
-
-use model::{Action, ApprovalId, CloudEvent, Digest, Problem, RunId, StepId, Timestamp};
+use model::{Action, ApprovalId, CloudEvent, Digest, Json, Problem, RunId, StepId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -67,7 +65,7 @@ pub struct ActionRecord {
     /// What it acts on.
     pub target: String,
     /// Typed input, secrets as references.
-    pub input: Arc<Value>,
+    pub input: Json,
     /// `read`, `idempotent`, `verifiable` or `once`.
     pub effect: String,
     /// `no-change`, `reversible` or `irreversible`.
@@ -86,7 +84,7 @@ impl From<&Action> for ActionRecord {
         Self {
             kind: action.kind.clone(),
             target: action.target.clone(),
-            input: Arc::clone(&action.input),
+            input: action.input.clone(),
             effect: action.effect.as_str().to_owned(),
             reversibility: action.reversibility.as_str().to_owned(),
             wants: action.wants.iter().map(|capability| capability.0.clone()).collect(),
@@ -141,7 +139,7 @@ pub struct StepResult {
     /// The kind of task.
     pub task: String,
     /// Raw output, secrets replaced by references.
-    pub output: Value,
+    pub output: Json,
 }
 
 /// Data of `step.failed`.

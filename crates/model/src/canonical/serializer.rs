@@ -6,9 +6,11 @@
 use std::fmt::{self, Display};
 
 use serde::ser::{self, Serialize};
-use serde_json::Value;
 
-use super::text::VERBATIM;
+mod members;
+
+use self::members::{Object, Struct};
+use super::text::{SERDE_JSON_RAW, VERBATIM};
 use super::{compare_names, write_decimal, write_double, write_string, write_string_content};
 
 /// How deep arrays and objects may nest. Readers (`serde_json`) stop at 127; an envelope takes some of that.
@@ -86,7 +88,7 @@ pub(crate) struct Canonical<'o> {
     members: Vec<Member>,
     scratch: Vec<u8>,
     depth: usize,
-    /// The next string is the form of a value ([`super::Text`]).
+    /// What comes next is the form of a value ([`super::Text`]).
     verbatim: bool,
     /// Every number so far is the one that its reader gets.
     normal: bool,
@@ -118,6 +120,15 @@ impl<'o> Canonical<'o> {
         let name_end = self.out.len() - 1;
         self.members.push(Member { start, name_end, end: 0 });
         self.out.push(b':');
+    }
+
+    /// The text that a value is, which is not written.
+    fn text_of<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<String, CanonicalError> {
+        let start = self.out.len();
+        value.serialize(&mut *self)?;
+        let text = serde_json::from_slice(&self.out[start..]);
+        self.out.truncate(start);
+        text.map_err(|_| CanonicalError::Impossible("a value in disguise that is no text"))
     }
 
     fn end_member(&mut self, index: usize) {
@@ -394,7 +405,12 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
         name: &'static str,
         _len: usize,
     ) -> Result<Self::SerializeStruct, CanonicalError> {
-        if name == SERDE_JSON_NUMBER { Ok(Struct::Number(self)) } else { self.open(b"}").map(Struct::Object) }
+        match name {
+            SERDE_JSON_NUMBER => Ok(Struct::Number(self)),
+            SERDE_JSON_RAW if self.verbatim => Ok(Struct::Form(self)),
+            SERDE_JSON_RAW => Ok(Struct::Raw(self)),
+            _ => self.open(b"}").map(Struct::Object),
+        }
     }
 
     fn serialize_struct_variant(
@@ -455,134 +471,6 @@ arrays!(
     SerializeTupleStruct::serialize_field,
     SerializeTupleVariant::serialize_field
 );
-
-/// An object being written.
-pub(crate) struct Object<'a, 'o> {
-    serializer: &'a mut Canonical<'o>,
-    base: usize,
-    close: &'static [u8],
-}
-
-impl Object<'_, '_> {
-    fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), CanonicalError> {
-        self.serializer.begin_member(self.base, name);
-        self.value(value)
-    }
-
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
-        let index = self.serializer.members.len() - 1;
-        value.serialize(&mut *self.serializer)?;
-        self.serializer.end_member(index);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<(), CanonicalError> {
-        self.serializer.close_object(self.base)?;
-        self.serializer.out.extend_from_slice(self.close);
-        Ok(())
-    }
-}
-
-impl ser::SerializeMap for Object<'_, '_> {
-    type Ok = ();
-    type Error = CanonicalError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), CanonicalError> {
-        if self.serializer.members.len() > self.base {
-            self.serializer.out.push(b',');
-        }
-        let start = self.serializer.out.len();
-        key.serialize(&mut *self.serializer)?;
-        let written = &self.serializer.out[start..];
-        if written.first() != Some(&b'"') {
-            // as serde_json does: integers and booleans may be names
-            let text = match written {
-                [b'0'..=b'9' | b'-' | b't' | b'f', ..] => String::from_utf8_lossy(written).into_owned(),
-                _ => return Err(CanonicalError::Impossible("an object whose names are not text")),
-            };
-            self.serializer.out.truncate(start);
-            write_string(&text, self.serializer.out);
-        }
-        self.serializer.named(start);
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
-        self.value(value)
-    }
-
-    fn end(self) -> Result<(), CanonicalError> {
-        self.finish()
-    }
-}
-
-/// A struct being written.
-pub(crate) enum Struct<'a, 'o> {
-    Object(Object<'a, 'o>),
-    /// A `serde_json` number in disguise: its one field is its text.
-    Number(&'a mut Canonical<'o>),
-}
-
-impl Struct<'_, '_> {
-    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), CanonicalError> {
-        match self {
-            Self::Object(object) => object.member(name, value),
-            Self::Number(serializer) => {
-                let start = serializer.out.len();
-                value.serialize(&mut **serializer)?;
-                let text = String::from_utf8_lossy(&serializer.out[start..]).into_owned();
-                serializer.out.truncate(start);
-                let refuse = || CanonicalError::Impossible("a number that is not one");
-                let number: serde_json::Number =
-                    serde_json::from_str(text.trim_matches('"')).map_err(|_| refuse())?;
-                serializer.normal &= super::is_normal(&Value::Number(number.clone()));
-                super::write_number(&number, serializer.out);
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(self) -> Result<(), CanonicalError> {
-        match self {
-            Self::Object(object) => object.finish(),
-            Self::Number(_) => Ok(()),
-        }
-    }
-}
-
-impl ser::SerializeStruct for Struct<'_, '_> {
-    type Ok = ();
-    type Error = CanonicalError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), CanonicalError> {
-        self.field(name, value)
-    }
-
-    fn end(self) -> Result<(), CanonicalError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeStructVariant for Struct<'_, '_> {
-    type Ok = ();
-    type Error = CanonicalError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), CanonicalError> {
-        self.field(name, value)
-    }
-
-    fn end(self) -> Result<(), CanonicalError> {
-        self.finish()
-    }
-}
 
 #[cfg(test)]
 mod tests;

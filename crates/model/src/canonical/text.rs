@@ -4,11 +4,15 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde::ser::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::Value;
 
-/// The name under which [`Text::verbatim`] reaches the serializer of this module.
+/// The name under which a [`Text`] reaches the serializer of this module, which takes it as it stands.
 pub(super) const VERBATIM: &str = "$aedile::canonical::Text";
+
+/// The name under which `serde_json` knows text that is JSON already. It is in `serde_json`'s `raw.rs`, which says that data
+/// formats need not care for it: its own do.
+pub(super) const SERDE_JSON_RAW: &str = "$serde_json::private::RawValue";
 
 /// A value in canonical form: a part of a text that is shared. However large the value is, to keep it costs nothing, and what
 /// it is a member of is digested without a tree of it.
@@ -43,17 +47,19 @@ impl Text {
     pub fn value(&self) -> Value {
         serde_json::from_str(self.as_str()).expect("it is the canonical form of a value")
     }
+}
 
-    /// The value as [`super::serialize`] writes it. Any other serializer makes a string of it.
-    pub const fn verbatim(&self) -> Verbatim<'_> {
-        Verbatim(self)
+impl Text {
+    /// What was written in canonical form.
+    pub(crate) fn of_bytes(written: Vec<u8>) -> Self {
+        let text = String::from_utf8(written).expect("canonical JSON is text");
+        Self { part: 0..text.len(), whole: text.into() }
     }
 }
 
 impl From<&Value> for Text {
     fn from(value: &Value) -> Self {
-        let text = String::from_utf8(super::to_vec(value)).expect("canonical JSON is text");
-        Self { part: 0..text.len(), whole: text.into() }
+        Self::of_bytes(super::to_vec(value))
     }
 }
 
@@ -63,13 +69,22 @@ impl fmt::Debug for Text {
     }
 }
 
-/// See [`Text::verbatim`].
-#[derive(Debug, Clone, Copy)]
-pub struct Verbatim<'a>(&'a Text);
-
-impl Serialize for Verbatim<'_> {
+/// Writes the value. To the serializers of this module and of `serde_json` that costs no more than its bytes; others are not
+/// for what holds one.
+impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(VERBATIM, self.0.as_str())
+        serializer.serialize_newtype_struct(VERBATIM, &Raw(self.as_str()))
+    }
+}
+
+/// Text that is JSON, as `serde_json` knows it.
+struct Raw<'a>(&'a str);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut raw = serializer.serialize_struct(SERDE_JSON_RAW, 1)?;
+        raw.serialize_field(SERDE_JSON_RAW, self.0)?;
+        raw.end()
     }
 }
 
@@ -91,9 +106,13 @@ mod tests {
             let text = Text::from(&value);
             assert_eq!(text.value(), value);
             let (mut of_text, mut of_value) = (Vec::new(), Vec::new());
-            serialize(&Holding { z: text.verbatim(), a: text.verbatim() }, &mut of_text).unwrap();
+            let holding = Holding { z: &text, a: &text };
+            serialize(&holding, &mut of_text).unwrap();
             serialize(&Holding { z: &value, a: &value }, &mut of_value).unwrap();
             assert_eq!(of_text, of_value);
+            assert_eq!(serde_json::to_value(&holding).unwrap(), json!({ "z": value, "a": value }));
+            let said = serde_json::to_string(&holding).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), json!({ "z": value, "a": value }));
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Action, Capability, Digest, EffectClass, Problem, Reversibility};
+use model::canonical::CanonicalError;
+use model::{Action, Capability, Digest, EffectClass, Json, Problem, Reversibility};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -116,7 +117,7 @@ impl Part<'_> {
     }
 
     /// The action with this input, as far as the plan says what it is.
-    fn action(&self, input: &ResourceInput) -> Result<Action, serde_json::Error> {
+    fn action(&self, input: &ResourceInput) -> Result<Action, CanonicalError> {
         let (kind, uses, effect, reversibility) = match self {
             Self::Change(change) => {
                 let kind = format!("{KIND_PREFIX}{}", change.operation);
@@ -132,7 +133,7 @@ impl Part<'_> {
         Ok(Action {
             kind,
             target: self.instance().to_string(),
-            input: serde_json::to_value(input)?.into(),
+            input: Json::of(input)?,
             effect,
             reversibility,
             wants: uses.iter().cloned().map(Capability).collect(),
@@ -163,7 +164,7 @@ impl Apply {
         let instance = part.instance();
         let mut input = part.input(&plan);
         input.desired = self.filled(instance, &input.desired)?;
-        let unwritable = |error: serde_json::Error| {
+        let unwritable = |error: CanonicalError| {
             Problem::runtime(format!("the input of {instance} cannot be written: {error}"))
         };
         let mut action = part.action(&input).map_err(unwritable)?;

@@ -22,8 +22,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use model::program::{Diverged, Due, Proposal, TimerPurpose};
-use model::{CloudEvent, EffectClass, Event, Happening, Problem, Program, RunId, Step, StepId, canonical};
-use serde_json::Value;
+use model::{
+    CloudEvent, EffectClass, Event, Happening, Json, Problem, Program, RunId, Step, StepId, canonical,
+};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput, actions};
 pub use freshness::{FreshnessInput, KIND_FRESHNESS};
@@ -47,6 +50,13 @@ enum Phase {
     Reporting { cancelled: bool },
     Ending,
     Ended,
+}
+
+/// What is looked at of a performer's answer when it comes.
+#[derive(Deserialize, Default)]
+struct Answered {
+    changed: Option<bool>,
+    attributes: Option<IgnoredAny>,
 }
 
 /// A run of a plan. See the module's documentation.
@@ -223,7 +233,7 @@ impl Apply {
         skipped
     }
 
-    fn completed(&mut self, step: &StepId, output: &Value) -> Result<(), Diverged> {
+    fn completed(&mut self, step: &StepId, output: &Json) -> Result<(), Diverged> {
         if self.recorded(step) {
             return Ok(());
         }
@@ -231,14 +241,15 @@ impl Apply {
         if !self.in_flight_unit(at, step)? {
             return Ok(());
         }
-        let changed = output.get("changed").and_then(Value::as_bool).unwrap_or(true);
+        // what cannot be read says nothing
+        let answer = output.read::<Answered>().unwrap_or_default();
         let unit = &mut self.units[at as usize];
         unit.problem = None;
-        if matches!(unit.role, Role::Change(_)) && output.get("attributes").is_some() {
-            unit.output = Some(Arc::new(output.clone()));
+        if matches!(unit.role, Role::Change(_)) && answer.attributes.is_some() {
+            unit.output = Some(output.clone());
         }
         self.land(at);
-        self.over(at, State::Done { changed });
+        self.over(at, State::Done { changed: answer.changed.unwrap_or(true) });
         Ok(())
     }
 

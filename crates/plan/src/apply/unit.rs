@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{Problem, StepId, StepRef};
-use serde_json::Value;
+use model::{Json, Problem, StepId, StepRef};
 
 use super::Options;
 use crate::change::Operation;
@@ -80,7 +79,7 @@ pub(super) struct Unit {
     pub(super) because: Option<Arc<str>>,
     pub(super) problem: Option<Box<Problem>>,
     /// What performing it answered, where others may refer to it.
-    pub(super) output: Option<Arc<Value>>,
+    pub(super) output: Option<Json>,
 }
 
 /// Parts of a stage: changes, then handlers, then checks.

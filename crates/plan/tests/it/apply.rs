@@ -178,7 +178,7 @@ fn infrastructure_19_cancel_begins_nothing_more_and_says_what_is_uncertain() {
     assert_eq!(driver.abandoned, ["h/r1", "h/r2"]);
     let report = driver.report();
     assert_eq!((report.succeeded, report.uncertain, report.skipped), (1, 2, 3));
-    driver.tell(Happening::Completed { step: StepId::new("h/r1"), output: json!({}) });
+    driver.tell(Happening::Completed { step: StepId::new("h/r1"), output: json!({}).into() });
     assert_eq!(driver.run.ready(), [], "it stays cancelled");
 }
 

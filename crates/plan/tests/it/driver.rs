@@ -106,7 +106,7 @@ impl Driver {
                 Some(result) => {
                     self.flying.remove(place);
                     self.tell(match result {
-                        Ok(output) => Happening::Completed { step, output },
+                        Ok(output) => Happening::Completed { step, output: output.into() },
                         Err(problem) => Happening::Failed { step, problem },
                     });
                     return true;
@@ -121,7 +121,7 @@ impl Driver {
             Step::Record { step, result } => {
                 self.records.insert(step.id.to_string(), result.clone());
                 self.tell(match result {
-                    Ok(output) => Happening::Completed { step: step.id, output },
+                    Ok(output) => Happening::Completed { step: step.id, output: output.into() },
                     Err(problem) => Happening::Failed { step: step.id, problem },
                 });
             }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use engine::ports::{BoxFuture, Context, Failure, FailureClass, Performer};
-use model::{Action, Coded as _, Problem, RunId, Timestamp};
+use model::{Action, Coded as _, Json, Problem, RunId, Timestamp};
 use plan::Plan;
-use serde::Deserialize as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::perform::{broken, permanent};
 use super::site::Site;
@@ -24,14 +23,20 @@ impl Freshness {
     }
 }
 
+fn fresh() -> Json {
+    json!({ "fresh": true }).into()
+}
+
 impl Performer for Freshness {
     fn perform<'a>(
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
-            let input = plan::apply::FreshnessInput::deserialize(&*action.input)
+            let input = action
+                .input
+                .read::<plan::apply::FreshnessInput>()
                 .map_err(|error| broken(format!("the input cannot be read: {error}")))?;
             let plan = self.site.plan_of(&input.plan).ok_or_else(|| broken("the plan is not known here"))?;
             let others = self.others(context, &plan)?;
@@ -41,7 +46,7 @@ impl Performer for Freshness {
                 let (_, applied) = self.site.applied().map_err(unreadable)?;
                 plan.check_record(&applied, self.site.parts.rules.now().policy.digest())
                     .map_err(|moved| stale(moved.to_string()))?;
-                return Ok(json!({ "fresh": true }));
+                return Ok(fresh());
             }
             // an undo brings back what was there, whatever the configuration says
             if plan.parent.is_some() && !input.again {
@@ -49,7 +54,7 @@ impl Performer for Freshness {
             }
             let new = self.site.is_new(&input.plan) && !others.since_planned;
             if input.again || plan.parent.is_some() || new {
-                return Ok(json!({ "fresh": true }));
+                return Ok(fresh());
             }
             let wanted = super::Wanted {
                 variables: plan.variables.clone(),
@@ -63,7 +68,7 @@ impl Performer for Freshness {
             })?;
             plan.check_fresh(plan::Now { fresh: &now.plan, used: None })
                 .map_err(|moved| stale(moved.to_string()))?;
-            Ok(json!({ "fresh": true }))
+            Ok(fresh())
         })
     }
 }

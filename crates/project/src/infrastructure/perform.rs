@@ -6,13 +6,13 @@ use std::sync::Arc;
 use calls::ClientProbes;
 use engine::ports::{BoxFuture, Checked, Context, Failure, FailureClass, Performer};
 use host::WithSecrets;
-use model::{Action, Coded as _, Digest, Problem};
+use model::{Action, Coded as _, Digest, Json, Problem};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
 use plan::{Held, Name, Operation, Plan, Seals, Term, Values};
 use provider::exchange::{self, Change};
 use provider::{Group, Inspected, Needs, ProviderError, Rights, TypeDescription, step};
 use remote::Carrier;
-use serde::Deserialize as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::batch::{Answer, Batches};
@@ -32,11 +32,17 @@ impl Resources {
     }
 }
 
+/// The part of every input that says which plan it belongs to.
+#[derive(Deserialize)]
+struct Of {
+    plan: Digest,
+}
+
 impl Resources {
     /// The context with the secrets that the configuration declares.
     fn with_secrets(&self, context: &Context, action: &Action) -> Result<Context, Failure> {
-        let digest = action.input.get("plan").and_then(Value::as_str).and_then(|plan| plan.parse().ok());
-        let plan = digest.and_then(|digest| self.site.plan_of(&digest));
+        let of = action.input.read::<Of>().ok();
+        let plan = of.and_then(|of| self.site.plan_of(&of.plan));
         let plan = plan.ok_or_else(|| broken("the plan is not known here"))?;
         // a process that did not make the plan has not read the configuration yet
         if self.site.secrets().is_none() {
@@ -55,11 +61,11 @@ impl Performer for Resources {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             // the record of it is the step itself, whatever the configuration says by now
             if matches!(operation(action), Ok(Operation::Move | Operation::Forget)) {
-                return Ok(json!({"changed": true}));
+                return Ok(json!({"changed": true}).into());
             }
             let context = self.with_secrets(context, action)?;
             self.changing.perform(&context, action).await
@@ -77,8 +83,16 @@ impl Performer for Resources {
 }
 
 fn input(action: &Action) -> Result<ResourceInput, Failure> {
-    ResourceInput::deserialize(&*action.input)
-        .map_err(|error| broken(format!("the input of {} cannot be read: {error}", action.target)))
+    let input = action.input.read();
+    input.map_err(|error| broken(format!("the input of {} cannot be read: {error}", action.target)))
+}
+
+/// What the journal keeps of a change that was made.
+#[derive(Serialize)]
+struct Output<'a> {
+    applied: BTreeMap<&'a Name, Held>,
+    attributes: provider::Attributes,
+    changed: bool,
 }
 
 /// Makes changes with the secrets of its context.
@@ -106,7 +120,7 @@ impl Performer for Changing {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             let input = input(action)?;
             match action.kind.as_str() {
@@ -189,7 +203,7 @@ impl Changing {
         action: &Action,
         input: &ResourceInput,
         operation: Operation,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Json, Failure> {
         let (_, kind) = self.described(input).await?;
         all_disclosed(kind, input, action)?;
         let (desired, seals) = self.revealed(context, &input.desired).await?;
@@ -201,13 +215,13 @@ impl Changing {
             attributes = outcome.attributes;
         }
         if matches!(operation, Operation::Delete | Operation::Dispose) {
-            return Ok(json!({ "changed": changed }));
+            return Ok(json!({ "changed": changed }).into());
         }
         self.output(input, kind, (&seals, attributes), changed).await
     }
 
     /// Puts on record what the run's first step found to be as declared.
-    async fn adopt(&self, context: &Context, input: &ResourceInput) -> Result<Value, Failure> {
+    async fn adopt(&self, context: &Context, input: &ResourceInput) -> Result<Json, Failure> {
         let (_, kind) = self.described(input).await?;
         let (_, seals) = self.revealed(context, &input.desired).await?;
         self.output(input, kind, (&seals, provider::Attributes::new()), true).await
@@ -220,7 +234,7 @@ impl Changing {
         kind: &TypeDescription,
         (seals, mut attributes): (&BTreeMap<String, plan::Seal>, provider::Attributes),
         changed: bool,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Json, Failure> {
         let key = self.site.key().await.map_err(|error| broken(error.to_string()))?;
         let seals = Seals { secrets: seals, key };
         let sensitive =
@@ -235,9 +249,8 @@ impl Changing {
                 None => !sensitive(&name) && seals.secrets.is_empty(),
             })
         });
-        let mut output = json!({ "changed": changed, "applied": applied });
-        output["attributes"] = Value::Object(attributes.into_iter().collect());
-        Ok(output)
+        let output = Json::of(&Output { applied, attributes, changed });
+        output.map_err(|error| broken(format!("what came of it cannot be kept: {error}")))
     }
 
     /// What a change that was interrupted came to; nothing when that cannot be told.
@@ -249,7 +262,7 @@ impl Changing {
         let config = if gone { known(&input.prior) } else { step::attributes(&desired) };
         let seen = self.look(action, &input, config.clone()).await.ok()?;
         Some(match (seen, gone) {
-            (Inspected::Absent, true) => Checked::Happened(json!({ "changed": true })),
+            (Inspected::Absent, true) => Checked::Happened(json!({ "changed": true }).into()),
             (Inspected::Absent, false) | (Inspected::Present(_), true) => Checked::NotHappened,
             (Inspected::Present(found), false) => {
                 let as_declared = |(name, wanted): (&String, &Value)| {
@@ -335,25 +348,20 @@ impl Changing {
         context: &Context,
         action: &Action,
         input: &ResourceInput,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Json, Failure> {
         let name = input.handler.as_ref().ok_or_else(|| broken("no handler is named"))?;
         let (_, kind) = self.described(input).await?;
         all_disclosed(kind, input, action)?;
         let (desired, _) = self.revealed(context, &input.desired).await?;
         let outcome = self.make(context, input, step::handler(name, &desired)).await?;
-        Ok(json!({ "changed": outcome.map_err(|error| failed(&error))?.changed }))
+        Ok(json!({ "changed": outcome.map_err(|error| failed(&error))?.changed }).into())
     }
 
     /// A test passes when what it is about is as declared.
-    async fn test(
-        &self,
-        context: &Context,
-        action: &Action,
-        input: &ResourceInput,
-    ) -> Result<Value, Failure> {
+    async fn test(&self, context: &Context, action: &Action, input: &ResourceInput) -> Result<Json, Failure> {
         let (desired, _) = self.revealed(context, &input.desired).await?;
         match self.look(action, input, step::attributes(&desired)).await? {
-            Inspected::Present(_) => Ok(json!({ "changed": false })),
+            Inspected::Present(_) => Ok(json!({ "changed": false }).into()),
             Inspected::Unreadable(error) => Err(failed(&error)),
             Inspected::Absent => Err(broken("what is tested is not there")),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::ports::{BoxFuture, Context, Failure, FailureClass, Performer};
-use model::{Action, Coded, Environment, Problem};
+use model::{Action, Coded, Environment, Json, Problem};
 use remote::onboard::{Admin, OnboardError, SudoRule, account, prove, sshd, sudoers};
 use remote::{RemoteError, Runner, Sudo};
 use serde_json::{Value, json};
@@ -320,14 +320,14 @@ impl Performer for Steps {
         &'a self,
         context: &'a Context,
         action: &'a Action,
-    ) -> BoxFuture<'a, Result<Value, Failure>> {
+    ) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(async move {
             let step = action.kind.strip_prefix(ACTIONS).unwrap_or_default();
             // one of another command, adopted from an engine that died
             if self.order.action(step, &context.run.to_string()) != *action {
                 return Err(elsewhere(action));
             }
-            self.step(step).await.map_err(Why::failure)
+            self.step(step).await.map(Json::from).map_err(Why::failure)
         })
     }
 }
@@ -337,7 +337,7 @@ impl Performer for Steps {
 pub struct Elsewhere;
 
 impl Performer for Elsewhere {
-    fn perform<'a>(&'a self, _: &'a Context, action: &'a Action) -> BoxFuture<'a, Result<Value, Failure>> {
+    fn perform<'a>(&'a self, _: &'a Context, action: &'a Action) -> BoxFuture<'a, Result<Json, Failure>> {
         Box::pin(std::future::ready(Err(elsewhere(action))))
     }
 }

@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn completed(step: &str) -> Event {
-        at(Happening::Completed { step: id(step), output: json!({ "changed": true }) })
+        at(Happening::Completed { step: id(step), output: json!({ "changed": true }).into() })
     }
 
     fn failed(step: &str) -> Event {

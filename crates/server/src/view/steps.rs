@@ -87,7 +87,7 @@ impl Fold {
                 if step.kind == "none" {
                     step.kind.clone_from(&result.task);
                 }
-                step.output = Some(result.output.clone());
+                step.output = Some((*result.output).clone());
                 ended(step, "completed");
             }
             StepEvent::Failed(fault) => {

@@ -128,10 +128,10 @@ fn completed(run: RunId) -> NewEvent {
         step: StepId::new("/do/1/build"),
         name: "build".to_owned(),
         task: "call".to_owned(),
-        output: json!(""),
+        output: json!("").into(),
     };
     let empty = serde_json::to_vec(&result).unwrap().len();
-    result.output = "x".repeat(DATA_BYTES - empty).into();
+    result.output = json!("x".repeat(DATA_BYTES - empty)).into();
     NewEvent {
         stream: run.to_string().into(),
         actor: Principal::system(),

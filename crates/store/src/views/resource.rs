@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use journal::events::{Scheduled, StepEvent, StepResult};
-use model::{RunId, Timestamp};
+use model::{Json, RunId, Timestamp};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
 use plan::{Applied, Held, Instance, Name, Operation};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -110,9 +110,9 @@ fn put(
     fact: &Fact<'_>,
     here: &Instance,
     input: &ResourceInput,
-    output: &Value,
+    output: &Json,
 ) -> rusqlite::Result<()> {
-    let answer = Answer::deserialize(output).unwrap_or_default();
+    let answer = output.read::<Answer>().unwrap_or_default();
     // a person said that it happened, and nobody saw what came of it: what was to be
     let attributes = answer.applied.unwrap_or_else(|| {
         let held = |value: &std::sync::Arc<Value>| Held::Plain { value: value.clone() };

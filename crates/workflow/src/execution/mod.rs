@@ -20,7 +20,7 @@
 //! run.apply(&Event { at, happening: Happening::Started }).unwrap();
 //! let [Step::Record { step, result: Ok(output) }]: [Step; 1] = run.ready().try_into().unwrap() else { panic!() };
 //! assert_eq!(step.id.as_str(), "/do/0/greet");
-//! run.apply(&Event { at, happening: Happening::Completed { step: step.id, output } }).unwrap();
+//! run.apply(&Event { at, happening: Happening::Completed { step: step.id, output: output.into() } }).unwrap();
 //! let [Step::Finish { outcome }]: [Step; 1] = run.ready().try_into().unwrap() else { panic!() };
 //! assert_eq!(outcome, Outcome::Completed { output: serde_json::json!({"text": "hello Ann"}) });
 //! ```

@@ -228,7 +228,7 @@ fn doing(event: &Event, names: &mut BTreeMap<String, String>) -> Option<Doing> {
         }
         Event::Step(StepEvent::ChildStarted(child)) => (named(&child.step, &child.name), What::Began),
         Event::Step(StepEvent::Completed(done)) => {
-            (named(&done.step, &done.name), What::Completed(done.output.clone()))
+            (named(&done.step, &done.name), What::Completed(Value::clone(&done.output)))
         }
         Event::Step(StepEvent::Failed(fault)) => {
             (named(&fault.step, &fault.name), What::Faulted(fault.problem.clone()))

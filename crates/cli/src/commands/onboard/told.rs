@@ -41,7 +41,8 @@ pub(super) fn read(journal: &SqliteJournal, run: RunId, order: &Order) -> Result
                         (_, true) => "done",
                         _ => "as it was",
                     };
-                    (&result.name, state, detail(&result.name, &result.output), result.output.clone())
+                    let output = Value::clone(&result.output);
+                    (&result.name, state, detail(&result.name, &output), output)
                 }
                 StepEvent::Failed(fault) => {
                     (&fault.name, "failed", plain(&fault.problem.to_string()), Value::Null)

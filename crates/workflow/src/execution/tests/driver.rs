@@ -130,7 +130,7 @@ impl Driver {
             Step::Record { step, result } => {
                 self.steps.push(step.name.to_string());
                 self.tell(match result {
-                    Ok(output) => Happening::Completed { step: step.id, output },
+                    Ok(output) => Happening::Completed { step: step.id, output: output.into() },
                     Err(problem) => Happening::Failed { step: step.id, problem },
                 });
             }
@@ -140,7 +140,9 @@ impl Driver {
                 self.actions.push((step.clone(), attempt, (*action).clone()));
                 match (self.perform)(&action, attempt) {
                     None => {}
-                    Some(Ok(output)) => self.tell(Happening::Completed { step: step.id, output }),
+                    Some(Ok(output)) => {
+                        self.tell(Happening::Completed { step: step.id, output: output.into() });
+                    }
                     Some(Err(problem)) => self.tell(Happening::Failed { step: step.id, problem }),
                 }
             }
@@ -175,7 +177,7 @@ impl Driver {
                 self.tell(Happening::ChildStarted { step: step.id.clone(), run });
                 if wait {
                     let output = json!({"workflow": workflow, "input": input});
-                    self.tell(Happening::Completed { step: step.id, output });
+                    self.tell(Happening::Completed { step: step.id, output: output.into() });
                 }
             }
             Step::Abandon { step, .. } => {

@@ -208,7 +208,7 @@ fn a_compensation_that_fails_does_not_stop_the_others() {
         let step = driver.run.ready().remove(0);
         match step {
             Step::Record { step, result } => {
-                driver.tell(Happening::Completed { step: step.id, output: result.unwrap() });
+                driver.tell(Happening::Completed { step: step.id, output: result.unwrap().into() });
             }
             Step::Timer { step, name, .. } => {
                 let due = driver.now;
