@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use journal::events::{Scheduled, StepEvent, StepResult};
 use model::{Json, RunId, Timestamp};
 use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
-use plan::{Applied, Held, Instance, Name, Operation};
+use plan::{Applied, Held, Host, Instance, Name, Operation, ResourceId, TypeName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Deserialize;
 use serde_json::Value;
@@ -40,6 +40,20 @@ pub(crate) const SCHEMA: &str = "
         PRIMARY KEY (run, step)
     ) STRICT, WITHOUT ROWID;
 ";
+
+/// What the input of a change says of it. What it was to be is read only where nobody saw what came of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Begun {
+    host: Host,
+    resource: ResourceId,
+    #[serde(rename = "type")]
+    kind: TypeName,
+    provider: String,
+    moved_from: Option<Instance>,
+    #[serde(default)]
+    depends: Vec<Instance>,
+}
 
 /// What a step that was performed says was applied.
 #[derive(Deserialize, Default)]
@@ -87,47 +101,52 @@ fn finish(connection: &Connection, fact: &Fact<'_>, result: &StepResult) -> rusq
     let Some((operation, input)) = begun else { return Ok(()) };
     let operation = serde_json::from_value::<Operation>(Value::String(operation));
     // what another version recorded and this one cannot read is not guessed at
-    let (Ok(operation), Ok(input)) = (operation, serde_json::from_str::<ResourceInput>(&input)) else {
+    let (Ok(operation), Ok(begun)) = (operation, serde_json::from_str::<Begun>(&input)) else {
         return Ok(());
     };
-    let here = Instance::new(input.host.clone(), input.resource.clone());
+    let here = Instance::new(begun.host.clone(), begun.resource.clone());
     match operation {
         Operation::Delete | Operation::Forget => remove(connection, &here),
         Operation::Dispose | Operation::Blocked => Ok(()),
-        Operation::Move => rename(connection, input.moved_from.as_ref(), &here),
+        Operation::Move => rename(connection, begun.moved_from.as_ref(), &here),
         Operation::Create | Operation::Update | Operation::Replace | Operation::Adopt => {
-            if let Some(from) = &input.moved_from {
+            let Some(attributes) = applied(&result.output, &input) else { return Ok(()) };
+            if let Some(from) = &begun.moved_from {
                 repoint(connection, from, &here)?;
                 remove(connection, from)?;
             }
-            put(connection, fact, &here, &input, &result.output)
+            put(connection, fact, &here, &begun, &attributes)
         }
     }
+}
+
+/// What was applied, or where a person said that it happened and nobody saw what came of it, what was to be. Nothing where that
+/// cannot be read.
+fn applied(output: &Json, input: &str) -> Option<BTreeMap<Name, Held>> {
+    if let Some(applied) = output.read::<Answer>().unwrap_or_default().applied {
+        return Some(applied);
+    }
+    let input: ResourceInput = serde_json::from_str(input).ok()?;
+    Some(input.desired.into_iter().map(|(name, value)| (name, Held::Plain { value })).collect())
 }
 
 fn put(
     connection: &Connection,
     fact: &Fact<'_>,
     here: &Instance,
-    input: &ResourceInput,
-    output: &Json,
+    begun: &Begun,
+    attributes: &BTreeMap<Name, Held>,
 ) -> rusqlite::Result<()> {
-    let answer = output.read::<Answer>().unwrap_or_default();
-    // a person said that it happened, and nobody saw what came of it: what was to be
-    let attributes = answer.applied.unwrap_or_else(|| {
-        let held = |value: &std::sync::Arc<Value>| Held::Plain { value: value.clone() };
-        input.desired.iter().map(|(name, value)| (name.clone(), held(value))).collect()
-    });
     let sql = "INSERT OR REPLACE INTO resources
                    (host, resource, kind, provider, attributes, depends, run, at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
         here.host.as_str(),
         here.resource.as_str(),
-        input.kind.as_str(),
-        input.provider,
-        to_json(&attributes)?,
-        to_json(&input.depends)?,
+        begun.kind.as_str(),
+        begun.provider,
+        to_json(attributes)?,
+        to_json(&begun.depends)?,
         &**fact.stream,
         fact.at.as_millisecond(),
     ])?;
