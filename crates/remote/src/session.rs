@@ -11,7 +11,7 @@ use runner::protocol::{
     Answer, Command, Fault, FromRunner, Grants, Hello, Input, Level, Op, Outcome, Ready, Stream, ToRunner,
     VERSION,
 };
-use runner::wire::{Decoder, encode};
+use runner::wire::{Decoder, HEAD_USUAL, encode, encode_after};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
@@ -32,6 +32,16 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// By [`Running::send`].
     Stream,
+}
+
+impl Content {
+    /// Bytes that are here.
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::None | Self::Stream => 0,
+        }
+    }
 }
 
 /// A command to be carried out.
@@ -251,8 +261,8 @@ impl Session {
         self.shared.slots().closed
     }
 
-    /// The number and the frame of a command; its content, where that does not fit into the frame.
-    fn framed(&self, request: Request) -> Result<(u64, Vec<u8>, Vec<u8>), RemoteError> {
+    /// Appends the frame of a command. Its number; its content, where that does not fit into the frame.
+    fn framed(&self, request: Request, frames: &mut Vec<u8>) -> Result<(u64, Vec<u8>), RemoteError> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (input, body, rest) = match request.content {
             Content::None => (Input::None, Vec::new(), Vec::new()),
@@ -262,9 +272,9 @@ impl Session {
         };
         let timeout_ms = u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX);
         let command = Command { id, key: request.key, lane: request.lane, timeout_ms, input, op: request.op };
-        let frame =
-            encode(&ToRunner::Run(command), &body, HEAD_MAX).map_err(|why| self.shared.unsendable(&why))?;
-        Ok((id, frame, rest))
+        encode_after(frames, &ToRunner::Run(command), &body, HEAD_MAX)
+            .map_err(|why| self.shared.unsendable(&why))?;
+        Ok((id, rest))
     }
 
     fn register(&self, slots: impl IntoIterator<Item = (u64, Slot)>) -> Result<(), RemoteError> {
@@ -279,7 +289,8 @@ impl Session {
     /// Starts a command.
     pub async fn start(&self, request: Request) -> Result<Running, RemoteError> {
         let limit = request.timeout + ANSWER_MARGIN;
-        let (id, frame, rest) = self.framed(request)?;
+        let mut frame = Vec::new();
+        let (id, rest) = self.framed(request, &mut frame)?;
         let (send, events) = mpsc::channel(EVENTS);
         let credit = Arc::new(Semaphore::new(usize::try_from(WINDOW).unwrap_or(usize::MAX)));
         self.register([(id, Slot::Followed { events: send, credit: Arc::clone(&credit) })])?;
@@ -304,14 +315,15 @@ impl Session {
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Reply, RemoteError>>, RemoteError> {
         let limit = requests.iter().map(|request| request.timeout).max().unwrap_or_default() + ANSWER_MARGIN;
-        let (mut bytes, mut ids) = (Vec::new(), Vec::with_capacity(requests.len()));
+        // at once: to make room for more again and again takes longer than to write them
+        let room = requests.iter().map(|request| HEAD_USUAL + request.content.len()).sum();
+        let (mut bytes, mut ids) = (Vec::with_capacity(room), Vec::with_capacity(requests.len()));
         for request in requests {
-            let (id, frame, rest) = self.framed(request)?;
+            let (id, rest) = self.framed(request, &mut bytes)?;
             if !rest.is_empty() {
                 let why = format!("an input of more than {BODY_MAX} bytes in a batch");
                 return Err(RemoteError::Protocol { host: self.shared.host.clone(), why });
             }
-            bytes.extend(frame);
             ids.push(id);
         }
         if ids.is_empty() {

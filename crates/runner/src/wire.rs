@@ -51,17 +51,47 @@ pub enum WireError {
 
 /// A message and its body as bytes to send. `head_max` is the limit of the side that reads it.
 pub fn encode<T: Serialize>(message: &T, body: &[u8], head_max: usize) -> Result<Vec<u8>, WireError> {
-    let head = serde_json::to_vec(message).map_err(|why| WireError::Unsendable(why.to_string()))?;
-    if head.len() > head_max || body.len() > BODY_MAX {
-        return Err(WireError::Unsendable(format!("{} + {} bytes", head.len(), body.len())));
-    }
-    let length = |bytes: usize| u32::try_from(bytes).map_err(|why| WireError::Unsendable(why.to_string()));
-    let mut bytes = Vec::with_capacity(PREFIX + head.len() + body.len());
-    bytes.extend_from_slice(&length(head.len())?.to_be_bytes());
-    bytes.extend_from_slice(&length(body.len())?.to_be_bytes());
-    bytes.extend_from_slice(&head);
-    bytes.extend_from_slice(body);
+    let mut bytes = Vec::with_capacity(HEAD_USUAL + body.len());
+    encode_after(&mut bytes, message, body, head_max)?;
     Ok(bytes)
+}
+
+/// What a frame takes beside its body in most cases, in bytes.
+pub const HEAD_USUAL: usize = 512;
+
+/// Appends a message to others that are sent with it. After an error, nothing of it is there.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_after<T: Serialize>(
+    bytes: &mut Vec<u8>,
+    message: &T,
+    body: &[u8],
+    head_max: usize,
+) -> Result<(), WireError> {
+    let unsendable = |why: &dyn std::fmt::Display| WireError::Unsendable(why.to_string());
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; PREFIX]);
+    let written = serde_json::to_writer(&mut *bytes, message).map_err(|why| unsendable(&why));
+    let head = bytes.len() - start - PREFIX;
+    let lengths = written.and_then(|()| {
+        if head > head_max || body.len() > BODY_MAX {
+            return Err(unsendable(&format_args!("{head} + {} bytes", body.len())));
+        }
+        let length = |bytes: usize| u32::try_from(bytes).map_err(|why| unsendable(&why));
+        Ok([length(head)?.to_be_bytes(), length(body.len())?.to_be_bytes()])
+    });
+    match lengths {
+        Ok(lengths) => {
+            bytes[start..start + PREFIX].copy_from_slice(lengths.as_flattened());
+            bytes.extend_from_slice(body);
+            Ok(())
+        }
+        Err(why) => {
+            bytes.truncate(start);
+            Err(why)
+        }
+    }
 }
 
 /// Bytes in, frames out. Holds at most one frame and what was pushed after it.
