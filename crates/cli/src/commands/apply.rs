@@ -40,14 +40,19 @@ pub(super) fn apply(
 ) -> Answer {
     let from = match &args.plan {
         Some(file) => From::File(Box::new(read(file)?)),
-        None => From::Made(wanted(&args.how.wanted, false)?),
+        None => From::Made(self::made(&args.how, false)?),
     };
     carry_out(ui, world, global, here, (from, &args.how))
 }
 
 /// Deletes everything that was applied.
 pub(super) fn destroy(ui: &mut Ui, world: &World, global: &Global, here: &Here, args: &ApplyArgs) -> Answer {
-    carry_out(ui, world, global, here, (From::Made(wanted(&args.wanted, true)?), args))
+    carry_out(ui, world, global, here, (From::Made(made(args, true)?), args))
+}
+
+/// What the plan is to be about. Nobody is asked about it where that was said before.
+fn made(args: &ApplyArgs, destroy: bool) -> Result<Wanted, Report> {
+    Ok(Wanted { at_once: args.carry.yes, ..wanted(&args.wanted, destroy)? })
 }
 
 fn carry_out(
@@ -124,21 +129,16 @@ impl Change<'_> {
             if let Some(report) = refused(&workshop, here, &plan, &definition)? {
                 return Err(report);
             }
-            if !ui.json {
-                show(ui, &plan);
-            }
             if plan.is_empty() {
                 if ui.json {
                     ui.answer_json(&plan_json(&plan));
+                } else {
+                    show(ui, &plan);
                 }
                 return Ok(None);
             }
-            if !self.carry.yes && !confirmed(ui, &plan)? {
-                return Err(Report::new(code::general::DECLINED, "nothing was changed"));
-            }
             let plan = Arc::new(plan);
-            site.keep(&plan);
-            let run = self.submit(world, here, &workshop, (&plan, definition)).await?;
+            let run = self.agreed(ui, world, here, &workshop, (&plan, definition)).await?;
             let options = Follow {
                 run,
                 dialect: Dialect::Standard,
@@ -153,6 +153,35 @@ impl Change<'_> {
             Some((ending, beside)) => conclude(ui, ending, beside, self.next),
             None => Ok(0),
         }
+    }
+
+    /// Shows the plan, and submits it once somebody agreed, before it or after.
+    async fn agreed(
+        &self,
+        ui: &mut Ui,
+        world: &World,
+        here: &Here,
+        workshop: &Workshop,
+        (plan, definition): (&Arc<Plan>, Definition),
+    ) -> Result<RunId, Report> {
+        if !self.carry.yes {
+            show(ui, plan);
+            if !confirmed(ui, plan)? {
+                return Err(Report::new(code::general::DECLINED, "nothing was changed"));
+            }
+        }
+        if let Some(site) = &workshop.site {
+            site.keep(plan);
+        }
+        let submitted = self.submit(world, here, workshop, (plan, definition));
+        let shown = async {
+            if self.carry.yes && !ui.json {
+                show(ui, plan);
+            }
+        };
+        // what is shown takes as long as what is judged and recorded, and that is done elsewhere
+        let (run, ()) = tokio::join!(submitted, shown);
+        run
     }
 
     async fn submit(

@@ -33,7 +33,7 @@ pub(super) fn wanted(args: &WantedArgs, destroy: bool) -> Result<Wanted, Report>
             .map_err(|error| Report::usage(format!("--target {}: {error}", plain(text))))
     });
     let focus = focus.collect::<Result<_, _>>()?;
-    Ok(Wanted { variables, focus, only: Vec::new(), destroy, adopt: false })
+    Ok(Wanted { variables, focus, destroy, ..Wanted::default() })
 }
 
 pub(super) fn rules(here: &Here) -> Result<Rules, Report> {

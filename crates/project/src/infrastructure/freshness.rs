@@ -62,6 +62,7 @@ impl Performer for Freshness {
                 only: plan.only.clone(),
                 destroy: plan.destroy,
                 adopt: plan.counts.adopt > 0,
+                at_once: false,
             };
             let now = self.site.plan(&wanted).await.map_err(|error| {
                 permanent(Problem::configuration(error.to_string()).with_code(error.code()))

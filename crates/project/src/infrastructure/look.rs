@@ -39,6 +39,8 @@ pub(super) struct Looking<'a> {
     pub(super) guards: Guards,
     /// Values of secrets that providers got, to keep them out of what providers say.
     pub(super) revealed: Mutex<Scrubber>,
+    /// What is missing is made as soon as that is planned, so that a host is made ready for it.
+    pub(super) before_changes: bool,
 }
 
 /// Remembers what it reveals.
@@ -199,6 +201,10 @@ impl Looking<'_> {
                     .collect()
             }
         };
+        let mut missing = results.iter().flatten().filter(|one| matches!(one, Inspected::Absent));
+        if self.before_changes && missing.next().is_some() {
+            self.fleet.prepare([&host]);
+        }
         let places = places.into_iter().flatten();
         places
             .zip(results.into_iter().flatten())

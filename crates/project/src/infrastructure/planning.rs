@@ -8,7 +8,7 @@ use plan::{
 };
 use provider::{Attributes, Needs};
 
-use super::look::Sight;
+use super::look::{Looking, Sight};
 use super::prepare::{Prepared, fill, prepare};
 use super::providers::Providers;
 use super::site::Site;
@@ -27,6 +27,9 @@ pub struct Wanted {
     pub destroy: bool,
     /// What the focus names goes on record where it is there as it is declared.
     pub adopt: bool,
+    /// The plan is carried out at once: hosts where something is missing are made ready for that while it is made
+    /// ([`Site::prepare`]).
+    pub at_once: bool,
 }
 
 /// A plan and what it was made from.
@@ -76,8 +79,11 @@ impl Site {
         if !found.is_empty() {
             return Err(bad(found));
         }
+        // who is looked at by sessions that are not known yet has a runner by then
+        self.fleet.prepare(meant(&configuration, wanted));
         let sights = sights(&desired, &configuration.inventory, &applied, &wanted.focus);
         let looking = self.looking(providers, &*secrets, Seals { secrets: &seals, key });
+        let looking = Looking { before_changes: wanted.at_once, ..looking };
         let mut world = World::new(configuration.inventory.clone(), key.clone());
         world.observed = looking.look(&sights).await;
         world.needs = needs(providers, &sights, &applied);

@@ -113,6 +113,7 @@ impl Site {
             seals,
             guards: self.guards(),
             revealed: Mutex::default(),
+            before_changes: false,
         }
     }
 
