@@ -101,6 +101,8 @@ pub(crate) fn write(
     taken: &dyn Fn(u64) -> Result<(), Fault>,
 ) -> Result<Answer, Fault> {
     let ids = Ids::of(&write.attributes)?;
+    // before the walk, which makes what is missing above
+    control.check()?;
     let place = walk(&write.path, Way { roots, parents: write.parents, follow: false })?;
     let before = look(&place)?;
     refuse_other_kinds(&place, before.as_ref())?;
@@ -204,10 +206,16 @@ fn open_any(place: &Place) -> Result<OwnedFd, Fault> {
         .map_err(|errno| Fault::os(place.path.display(), errno))
 }
 
-pub(crate) fn set(roots: &Roots, path: &str, attributes: &Attributes) -> Result<Answer, Fault> {
+pub(crate) fn set(
+    control: &Control,
+    roots: &Roots,
+    path: &str,
+    attributes: &Attributes,
+) -> Result<Answer, Fault> {
     let ids = Ids::of(attributes)?;
     let place = walk(path, Way { roots, parents: false, follow: false })?;
     let is_link = look(&place)?.is_some_and(|stat| stat.kind == Kind::Symlink);
+    control.check()?;
     if !is_link {
         return Ok(Answer::Ensured { changed: ids.apply(open_any(&place)?, &place.path)? });
     }
@@ -224,12 +232,15 @@ pub(crate) fn set(roots: &Roots, path: &str, attributes: &Attributes) -> Result<
 }
 
 pub(crate) fn directory(
+    control: &Control,
     roots: &Roots,
     path: &str,
     parents: bool,
     attributes: &Attributes,
 ) -> Result<Answer, Fault> {
     let ids = Ids::of(attributes)?;
+    // before the walk, which makes what is missing above
+    control.check()?;
     let place = walk(path, Way { roots, parents, follow: false })?;
     let mode = Mode::from_raw_mode(attributes.mode.unwrap_or(0o755) & 0o777);
     let created = match mkdirat(&place.dir, &place.name, mode) {
@@ -244,10 +255,18 @@ pub(crate) fn directory(
     Ok(Answer::Ensured { changed: created || set })
 }
 
-pub(crate) fn symlink(roots: &Roots, path: &str, target: &str, force: bool) -> Result<Answer, Fault> {
+pub(crate) fn symlink(
+    control: &Control,
+    roots: &Roots,
+    path: &str,
+    target: &str,
+    force: bool,
+) -> Result<Answer, Fault> {
     let place = walk(path, Way { roots, parents: false, follow: false })?;
     let fault = |errno| Fault::os(place.path.display(), errno);
-    match look(&place)? {
+    let there = look(&place)?;
+    control.check()?;
+    match there {
         None => symlinkat(target, &place.dir, &place.name).map_err(fault)?,
         Some(there) if there.target.as_deref() == Some(target) => {
             return Ok(Answer::Ensured { changed: false });
@@ -285,6 +304,7 @@ pub(crate) fn remove(control: &Control, roots: &Roots, path: &str, recursive: bo
         return Ok(Answer::Ensured { changed: false });
     };
     let fault = |errno| Fault::os(place.path.display(), errno);
+    control.check()?;
     if there.kind == Kind::Directory {
         if recursive {
             let mut left = REMOVE_MAX;
@@ -341,4 +361,43 @@ fn empty(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_was_cancelled_changes_nothing() {
+        let base = tempfile::tempdir().expect("a directory");
+        let base = base.path().canonicalize().expect("real");
+        let roots: Roots = ["/"].into_iter().collect();
+        let at = |name: &str| base.join(name).to_str().expect("a test's own path").to_owned();
+        fs::write(at("file"), "there").expect("written");
+        std::os::unix::fs::symlink("file", at("link")).expect("linked");
+        let control = Control::new(Duration::from_mins(1), Vec::new(), false);
+        control.start();
+        control.cancel();
+        let private = Attributes { mode: Some(0o700), ..Attributes::default() };
+        let before = fs::metadata(at("file")).expect("there").permissions();
+        let tried = [
+            set(&control, &roots, &at("file"), &private),
+            remove(&control, &roots, &at("file"), false),
+            directory(&control, &roots, &at("new/directory"), true, &Attributes::default()),
+            symlink(&control, &roots, &at("new link"), "file", false),
+            symlink(&control, &roots, &at("link"), "elsewhere", false),
+        ];
+        for (number, one) in tried.into_iter().enumerate() {
+            assert_eq!(one.map_err(|fault| fault.code), Err(FaultCode::Cancelled), "{number}");
+        }
+        let mut left: Vec<_> =
+            fs::read_dir(&base).expect("read").map(|entry| entry.expect("an entry").file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["file", "link"]);
+        assert_eq!(fs::read_link(at("link")).expect("a link").to_str(), Some("file"));
+        assert_eq!(fs::metadata(at("file")).expect("there").permissions(), before);
+    }
 }

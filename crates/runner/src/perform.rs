@@ -47,12 +47,12 @@ pub(crate) fn perform(
         }
         Op::Stat { path, digest, follow } => file::stat(control, &grants.read, &path, digest, follow),
         Op::Write(write) => change::write(control, &grants.write, &write, &credit),
-        Op::Set { path, attributes } => change::set(&grants.write, &path, &attributes),
+        Op::Set { path, attributes } => change::set(control, &grants.write, &path, &attributes),
         Op::Remove { path, recursive } => change::remove(control, &grants.write, &path, recursive),
         Op::Directory { path, parents, attributes } => {
-            change::directory(&grants.write, &path, parents, &attributes)
+            change::directory(control, &grants.write, &path, parents, &attributes)
         }
-        Op::Symlink { path, target, force } => change::symlink(&grants.write, &path, &target, force),
+        Op::Symlink { path, target, force } => change::symlink(control, &grants.write, &path, &target, force),
         Op::Facts { parts } => facts::collect(control, &parts).map(|facts| Answer::Facts(Box::new(facts))),
     }
 }
