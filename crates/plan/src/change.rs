@@ -76,6 +76,8 @@ pub enum Reason {
     Removed,
     /// It is declared absent.
     DeclaredAbsent,
+    /// It was applied as absent, and is there again.
+    Returned,
     /// Its host is no longer in the inventory.
     HostRemoved,
     /// It is not there any more, and nobody wants it.

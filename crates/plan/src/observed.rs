@@ -46,6 +46,9 @@ pub struct World {
     pub observed: HashMap<Instance, Observed>,
     /// What was applied before.
     pub applied: HashMap<Instance, Applied>,
+    /// What was applied as absent: it was there, and was deleted because it is declared so. Of these nothing but type and provider is
+    /// known, and none of them is in `applied`.
+    pub absent: HashMap<Instance, Applied>,
     /// What providers expect computed attributes to become.
     pub predicted: HashMap<Instance, Values>,
     /// What changing an instance, or testing a host, needs to be let do, with the paths, programs and addresses it is about.
@@ -63,6 +66,7 @@ impl World {
             inventory,
             observed: HashMap::new(),
             applied: HashMap::new(),
+            absent: HashMap::new(),
             predicted: HashMap::new(),
             needs: HashMap::new(),
             secrets: BTreeMap::new(),

@@ -26,6 +26,7 @@ impl fmt::Display for Reason {
             Self::Missing => f.write_str("drift: it was applied and is gone"),
             Self::Removed => f.write_str("removed from the configuration"),
             Self::DeclaredAbsent => f.write_str("declared absent, and there"),
+            Self::Returned => f.write_str("drift: it was applied as absent and is there again"),
             Self::HostRemoved => f.write_str("its host is no longer in the inventory"),
             Self::AlreadyGone => f.write_str("removed from the configuration, and gone already"),
             Self::Drift { attributes } => write!(f, "drift: declared value differs ({})", list(attributes)),

@@ -17,7 +17,7 @@ use crate::views;
 const APPLICATION_ID: i32 = 0x4145_444c;
 
 /// Version of the file's form that this version of Aedile writes (`PRAGMA user_version`).
-pub const FORMAT: i32 = 2;
+pub const FORMAT: i32 = 3;
 
 /// What brings a file from version N to N+1, in order.
 const MIGRATIONS: &[&str] = &[
@@ -40,6 +40,8 @@ const MIGRATIONS: &[&str] = &[
 ",
     // no journal of the first format has a resource in it, so the new views are right when empty
     views::resource::SCHEMA,
+    // and none of the second says of a deletion that it was declared
+    views::resource::ABSENCES,
 ];
 
 /// Opens the connection of the writer, makes the file where that is wanted, and brings it up to date.

@@ -366,6 +366,24 @@ impl SqliteJournal {
         })
     }
 
+    /// Every instance that was applied as absent last, in order of hosts and names: rows without attributes.
+    pub fn absences(&self) -> Result<Vec<ResourceRow>, JournalError> {
+        let sql = format!("{} ORDER BY host, resource", resource::SELECT_ABSENCES);
+        self.readers
+            .with(|connection| connection.prepare_cached(&sql)?.query_map([], resource::read)?.collect())
+    }
+
+    /// The same of one instance.
+    pub fn absence(&self, instance: &plan::Instance) -> Result<Option<ResourceRow>, JournalError> {
+        let sql = format!("{} WHERE host = ?1 AND resource = ?2", resource::SELECT_ABSENCES);
+        self.readers.with(|connection| {
+            connection
+                .prepare_cached(&sql)?
+                .query_row([instance.host.as_str(), instance.resource.as_str()], resource::read)
+                .optional()
+        })
+    }
+
     /// When the next timer fires or the next approval's level runs out.
     pub fn next_due(&self) -> Result<Option<Timestamp>, JournalError> {
         self.readers.with(|connection| {

@@ -129,6 +129,23 @@ fn foreign_and_newer_files_are_refused_untouched() {
 }
 
 #[test]
+fn a_store_of_the_format_before_is_brought_up_to_date() {
+    let (_directory, path, journal) = filled(3);
+    drop(journal);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE absences").unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let journal = SqliteJournal::open(&path, &Options::default()).unwrap();
+    assert_eq!(journal.absences().unwrap(), []);
+    assert_eq!(journal.head().unwrap().position, 3);
+    drop(journal);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let format: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(format, store::FORMAT);
+}
+
+#[test]
 fn a_locked_store_says_who_locks_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal.db");

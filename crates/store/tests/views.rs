@@ -309,6 +309,46 @@ fn infrastructure_23_resources_are_what_was_applied_last() {
 }
 
 #[test]
+fn what_was_deleted_because_it_is_declared_absent_stays_on_record_as_that() {
+    let world = World::new();
+    world.submit(1, "infrastructure/dev");
+    let done = |number: u32, operation: &str, absent: bool| {
+        let mut data = scheduled(number);
+        let mut input = json!({
+            "plan": Digest::ZERO, "host": "web-1", "resource": "motd", "type": "linux.file::file", "provider": "1.0.0",
+        });
+        if absent {
+            input["absent"] = json!(true);
+        }
+        data["action"]["kind"] = json!(format!("resource.{operation}"));
+        data["action"]["input"] = input;
+        world.on_run(1, "step.scheduled", &data);
+        let mut data = step(number);
+        data["output"] = json!({});
+        world.on_run(1, "step.completed", &data);
+        world.check_views();
+    };
+    let motd: plan::Instance = "web-1/motd".parse().unwrap();
+    let on_record = || {
+        let (present, absent) =
+            (world.journal.resource(&motd).unwrap(), world.journal.absence(&motd).unwrap());
+        assert_eq!(world.journal.absences().unwrap().len(), usize::from(absent.is_some()));
+        (present.is_some(), absent.map(|row| row.run))
+    };
+    done(1, "create", false);
+    assert_eq!(on_record(), (true, None));
+    done(2, "delete", true);
+    assert_eq!(on_record(), (false, Some(run(1))));
+    done(3, "create", false);
+    assert_eq!(on_record(), (true, None), "it is wanted again");
+    done(4, "delete", false);
+    assert_eq!(on_record(), (false, None), "nobody declares it any more");
+    done(5, "delete", true);
+    done(6, "forget", false);
+    assert_eq!(on_record(), (false, None));
+}
+
+#[test]
 fn what_depends_on_something_that_is_renamed_depends_on_its_new_name() {
     let world = World::new();
     world.submit(1, "infrastructure/dev");

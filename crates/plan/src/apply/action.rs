@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Apply, Role};
-use crate::change::{Change, Handler, Operation, PlannedCheck};
+use crate::change::{Change, Handler, Operation, PlannedCheck, Reason};
 use crate::file::Plan;
 use crate::name::{Host, Instance, Name, ResourceId, TypeName};
 use crate::value::{OutputRef, Term, Values, has_reference, substitute};
@@ -56,6 +56,9 @@ pub struct ResourceInput {
     /// Whether only the new one is made now; the old one goes with a later `resource.dispose`.
     #[serde(default, skip_serializing_if = "crate::change::is_false")]
     pub create_first: bool,
+    /// Whether it is deleted because it is declared absent: that it comes back is drift.
+    #[serde(default, skip_serializing_if = "crate::change::is_false")]
+    pub absent: bool,
     /// What it depends on, for the record that a later deletion is ordered by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends: Vec<Instance>,
@@ -97,6 +100,7 @@ impl Part<'_> {
             handler: None,
             moved_from: None,
             create_first: false,
+            absent: false,
             depends: Vec::new(),
         };
         match self {
@@ -108,6 +112,8 @@ impl Part<'_> {
                 input.fields = change.fields.iter().map(|field| field.name.clone()).collect();
                 input.moved_from.clone_from(&change.moved_from);
                 input.create_first = change.create_first;
+                let declared = |reason: &Reason| matches!(reason, Reason::DeclaredAbsent | Reason::Returned);
+                input.absent = change.operation == Operation::Delete && change.reasons.iter().any(declared);
                 input.depends.clone_from(&change.depends);
             }
             Self::Handler(handler) => input.handler = Some(handler.name.clone()),

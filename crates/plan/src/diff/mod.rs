@@ -20,7 +20,7 @@ use crate::desired::Resource;
 use crate::expand::{Declared, Expanded};
 use crate::name::{Instance, Name};
 use crate::observed::{Applied, Observed, World};
-use crate::schema::{AttributeSchema, Ownership, ReplaceOrder, Schemas, TypeSchema, same};
+use crate::schema::{AttributeSchema, Ownership, Presence, ReplaceOrder, Schemas, TypeSchema, same};
 use crate::value::{Held, Term};
 
 /// What was found out about one instance.
@@ -101,9 +101,11 @@ impl<'a> Differ<'a> {
     /// What is no longer declared and was applied, in order of names.
     pub(crate) fn removed(&mut self, focus: &[crate::ResourceId]) -> Vec<(Instance, &'a Applied, Draft)> {
         let world = self.world;
+        // what was to be absent is nobody's business any more, whether it is there or not
         let mut gone: Vec<(&Instance, &Applied)> = world
             .applied
             .iter()
+            .chain(&world.absent)
             .filter(|(instance, _)| self.expanded.find(instance).is_none() && !self.taken.contains(*instance))
             .filter(|(instance, _)| focus.is_empty() || focus.contains(&instance.resource))
             .collect();
@@ -111,7 +113,10 @@ impl<'a> Differ<'a> {
         gone.into_iter()
             .map(|(instance, applied)| {
                 let observed = world.observed.get(instance);
-                let mut draft = self.gone(instance, observed);
+                let mut draft = match world.absent.get(instance) {
+                    Some(_) => Draft::new(Operation::Forget, Reason::Removed),
+                    None => self.gone(instance, observed),
+                };
                 draft.basis = Some(self.prints.of_removed(instance, observed, applied, &world.key));
                 (instance.clone(), applied, draft)
             })
@@ -217,7 +222,7 @@ impl<'a> Differ<'a> {
         applied: Option<&'a Applied>,
     ) -> Draft {
         let resource = declared.resource;
-        let absent = schema.presence.as_ref().is_some_and(|presence| {
+        let absence = schema.presence.as_ref().filter(|presence| {
             let value = resource.attributes.get(&presence.attribute).map(|attribute| &*attribute.value);
             value.is_some_and(|value| same(&[crate::schema::Normaliser::Case], value, &presence.absent))
         });
@@ -231,8 +236,7 @@ impl<'a> Differ<'a> {
                 let comes = self.expanded.find(missing).is_some_and(|at| self.comes(at));
                 Draft::new(if comes { Operation::Create } else { Operation::Blocked }, reason)
             }
-            Some(Observed::Absent) if absent => Draft::default(),
-            Some(Observed::Present(_)) if absent => Draft::new(Operation::Delete, Reason::DeclaredAbsent),
+            Some(Observed::Absent) if absence.is_some() => Draft::default(),
             Some(Observed::Absent) => {
                 let forcing = applied.map(|applied| self.forcing(at, declared, schema, applied));
                 match forcing {
@@ -249,8 +253,33 @@ impl<'a> Differ<'a> {
                     Some(fields) => Self::replacing(resource, schema, fields),
                 }
             }
-            Some(Observed::Present(there)) => self.present(at, declared, schema, there, applied),
+            Some(Observed::Present(there)) => match absence {
+                Some(presence) => self.unwanted(at, resource, presence, there),
+                None => self.present(at, declared, schema, there, applied),
+            },
         }
+    }
+
+    /// What is declared absent and there: somebody brought it back, or nobody has deleted it yet.
+    fn unwanted(
+        &self,
+        at: u32,
+        resource: &Resource,
+        presence: &Presence,
+        there: &BTreeMap<Name, Held>,
+    ) -> Draft {
+        let deleted = self.world.absent.get(&self.expanded.name_of(at));
+        if deleted.is_none_or(|deleted| deleted.kind != resource.kind) {
+            return Draft::new(Operation::Delete, Reason::DeclaredAbsent);
+        }
+        let field = Field {
+            name: presence.attribute.clone(),
+            before: there.get(&presence.attribute).map_or(Term::Absent, Into::into),
+            after: Term::Known { value: Arc::new(presence.absent.clone()) },
+            cause: FieldCause::Drift,
+            forces_replacement: false,
+        };
+        Draft { fields: vec![field], ..Draft::new(Operation::Delete, Reason::Returned) }
     }
 
     /// Whether an instance is going to be there: it is not blocked. One that comes later in order may be.

@@ -1,7 +1,7 @@
 //! What of a plan is drift, and plans that put right nothing else.
 
 use model::{DriftClass, OnDrift, Problem};
-use plan::{Drift, Header, Observed, Operation, Plan};
+use plan::{Drift, FieldCause, Header, Observed, Operation, Plan, Reason};
 
 use crate::support::{at, empty, file, header, make, name, needing, schemas, settled, touch};
 
@@ -59,6 +59,80 @@ fn a_configuration_that_is_not_applied_yet_is_no_drift() {
     assert_eq!(classes(&plan), []);
     let removed = make(&[], &world);
     assert_eq!((removed.changes.len(), classes(&removed)), (1, vec![]));
+}
+
+/// A file that is declared absent and was deleted for it.
+fn deleted() -> (plan::Resource, plan::World) {
+    let resource = file("motd", "/etc/motd").with(name("state"), "absent");
+    let mut world = settled(&["web-1"], std::slice::from_ref(&resource));
+    let applied = world.applied.remove(&at("web-1/motd")).unwrap();
+    world.absent.insert(at("web-1/motd"), applied);
+    world.observed.insert(at("web-1/motd"), Observed::Absent);
+    (resource, world)
+}
+
+#[test]
+fn what_was_applied_as_absent_and_is_there_again_is_drift() {
+    let (mut resource, mut world) = deleted();
+    assert!(make(std::slice::from_ref(&resource), &world).is_empty());
+    let there =
+        [(name("path"), plan::Held::plain("/etc/motd")), (name("state"), plan::Held::plain("present"))];
+    world.observed.insert(at("web-1/motd"), Observed::Present(there.into()));
+    resource.drift = OnDrift::Repair;
+    let plan = make(std::slice::from_ref(&resource), &world);
+    assert_eq!(classes(&plan), [("web-1/motd".to_owned(), DriftClass::Changed)]);
+    let change = &plan.changes[0];
+    assert_eq!((change.operation, &*change.reasons), (Operation::Delete, &[Reason::Returned][..]));
+    assert_eq!(change.drift, OnDrift::Repair);
+    let [field] = &change.fields[..] else { panic!("{change:?}") };
+    assert_eq!((field.name.as_str(), field.cause), ("state", FieldCause::Drift));
+    assert_eq!(
+        (field.before.to_string(), field.after.to_string()),
+        ("\"present\"".to_owned(), "\"absent\"".to_owned())
+    );
+    assert!(plan.to_string().contains("drift: it was applied as absent and is there again"), "{plan}");
+    assert_eq!(Plan::from_file(plan.file().as_bytes()).unwrap(), plan);
+    let input = plan::apply::actions(&plan).next().unwrap().input.to_string();
+    assert!(input.contains("\"absent\":true"), "that it is deleted goes on record: {input}");
+
+    let state = |world: &plan::World| make(std::slice::from_ref(&resource), world).drift()[0].state();
+    let first = state(&world);
+    touch(&mut world, "web-1/motd", "content", "whatever");
+    assert_eq!(state(&world), first, "it is not to be there, whatever is in it");
+
+    resource.keep = true;
+    assert_eq!(classes(&make(&[resource], &world)), [("web-1/motd".to_owned(), DriftClass::Conflict)]);
+}
+
+#[test]
+fn what_is_declared_absent_and_was_not_deleted_yet_is_no_drift() {
+    let resource = file("motd", "/etc/motd").with(name("state"), "absent");
+    let world = settled(&["web-1"], std::slice::from_ref(&resource));
+    let plan = make(&[resource], &world);
+    assert_eq!(plan.changes[0].reasons, [Reason::DeclaredAbsent]);
+    assert_eq!(classes(&plan), []);
+    let input = plan::apply::actions(&plan).next().unwrap().input.to_string();
+    assert!(input.contains("\"absent\":true"), "from then on it is: {input}");
+}
+
+#[test]
+fn what_was_to_be_absent_and_is_declared_otherwise_or_not_at_all_is_no_drift() {
+    let (_, mut world) = deleted();
+    let present = [file("motd", "/etc/motd")];
+    let plan = make(&present, &world);
+    assert_eq!((&*plan.changes[0].reasons, classes(&plan)), (&[Reason::New][..], vec![]));
+    for observed in
+        [Observed::Absent, Observed::Present([(name("path"), plan::Held::plain("/etc/motd"))].into())]
+    {
+        world.observed.insert(at("web-1/motd"), observed);
+        let plan = make(&[], &world);
+        assert_eq!(
+            (plan.changes[0].operation, classes(&plan)),
+            (Operation::Forget, vec![]),
+            "the host is left alone"
+        );
+        assert!(plan.reach.hosts.is_empty());
+    }
 }
 
 #[test]

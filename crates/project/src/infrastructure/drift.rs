@@ -78,7 +78,9 @@ impl Watch {
         let sightings = by_host(drift.iter().map(|one| self.sighting(one)).collect(), &drift);
         let mut applied = BTreeMap::new();
         let mut requesters = BTreeMap::new();
-        for row in self.journal.resources().map_err(|error| cannot(&error))? {
+        let present = self.journal.resources().map_err(|error| cannot(&error))?;
+        let absent = self.journal.absences().map_err(|error| cannot(&error))?;
+        for row in present.into_iter().chain(absent) {
             if let std::collections::btree_map::Entry::Vacant(place) = requesters.entry(row.run) {
                 place.insert(self.requester_of(row.run).map_err(|error| cannot(&error))?);
             }
@@ -159,8 +161,9 @@ impl Lookout for Watch {
             why: format!("{resource} is no resource on a host"),
             hint: None,
         })?;
-        let row = self.journal.resource(&instance).map_err(|error| cannot(&error))?;
-        let Some(row) = row else { return Ok(None) };
+        let present = self.journal.resource(&instance).map_err(|error| cannot(&error))?;
+        let absent = || self.journal.absence(&instance).map_err(|error| cannot(&error));
+        let Some(row) = present.map_or_else(absent, |row| Ok(Some(row)))? else { return Ok(None) };
         let requester = self.requester_of(row.run).map_err(|error| cannot(&error))?;
         Ok(requester.map(|requester| Applied { run: row.run, requester, at: row.at }))
     }

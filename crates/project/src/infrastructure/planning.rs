@@ -89,6 +89,7 @@ impl Site {
         world.needs = needs(providers, &sights, &applied);
         needs_of_checks(&desired, providers, &mut world);
         world.applied = applied;
+        world.absent = self.absent()?;
         world.secrets = seals;
         let compare = if wanted.adopt { plan::adopt } else { plan::plan };
         let header = self.header(wanted, position, digest);
@@ -104,6 +105,13 @@ impl Site {
         let position = journal::Journal::head(&**journal).map_err(unreadable)?.position;
         let rows = journal.resources().map_err(unreadable)?;
         Ok((position, rows.into_iter().map(|row| (row.instance, row.applied)).collect()))
+    }
+
+    /// What was applied as absent.
+    fn absent(&self) -> Result<HashMap<Instance, Applied>, ProjectError> {
+        let Some(journal) = &self.parts.journal else { return Ok(HashMap::new()) };
+        let rows = journal.absences().map_err(|error| ProjectError::Journal(Box::new(error)))?;
+        Ok(rows.into_iter().map(|row| (row.instance, row.applied)).collect())
     }
 
     pub(super) fn header(&self, wanted: &Wanted, position: u64, configuration: Digest) -> Header {

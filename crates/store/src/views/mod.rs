@@ -42,12 +42,14 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("checkpoints", "size"),
     ("resources", "host, resource"),
     ("resource_steps", "run, step"),
+    ("absences", "host, resource"),
     ("counters", "name"),
 ];
 
 /// Makes the views' tables.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(resource::SCHEMA)?;
+    connection.execute_batch(resource::ABSENCES)?;
     connection.execute_batch(
         "
         CREATE TABLE runs (

@@ -41,6 +41,19 @@ pub(crate) const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// What was applied as absent, for as long as nothing else is applied. An older journal gets the table as a migration.
+pub(crate) const ABSENCES: &str = "
+    CREATE TABLE IF NOT EXISTS absences (
+        host TEXT NOT NULL, resource TEXT NOT NULL, kind TEXT NOT NULL, provider TEXT NOT NULL,
+        run TEXT NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (host, resource)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Its rows as those of resources that nothing more is known of.
+pub(crate) const SELECT_ABSENCES: &str =
+    "SELECT host, resource, kind, provider, '{}' AS attributes, '[]' AS depends, run, at FROM absences";
+
 /// What the input of a change says of it. What it was to be is read only where nobody saw what came of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +64,8 @@ struct Begun {
     kind: TypeName,
     provider: String,
     moved_from: Option<Instance>,
+    #[serde(default)]
+    absent: bool,
     #[serde(default)]
     depends: Vec<Instance>,
 }
@@ -105,7 +120,15 @@ fn finish(connection: &Connection, fact: &Fact<'_>, result: &StepResult) -> rusq
         return Ok(());
     };
     let here = Instance::new(begun.host.clone(), begun.resource.clone());
+    if !matches!(operation, Operation::Dispose | Operation::Blocked) {
+        let sql = "DELETE FROM absences WHERE host = ?1 AND resource = ?2";
+        connection.prepare_cached(sql)?.execute(params![here.host.as_str(), here.resource.as_str()])?;
+    }
     match operation {
+        Operation::Delete if begun.absent => {
+            remove(connection, &here)?;
+            absent(connection, fact, &here, &begun)
+        }
         Operation::Delete | Operation::Forget => remove(connection, &here),
         Operation::Dispose | Operation::Blocked => Ok(()),
         Operation::Move => rename(connection, begun.moved_from.as_ref(), &here),
@@ -156,6 +179,20 @@ fn put(
 fn remove(connection: &Connection, instance: &Instance) -> rusqlite::Result<()> {
     let sql = "DELETE FROM resources WHERE host = ?1 AND resource = ?2";
     connection.prepare_cached(sql)?.execute(params![instance.host.as_str(), instance.resource.as_str()])?;
+    Ok(())
+}
+
+fn absent(connection: &Connection, fact: &Fact<'_>, here: &Instance, begun: &Begun) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO absences (host, resource, kind, provider, run, at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute(params![
+        here.host.as_str(),
+        here.resource.as_str(),
+        begun.kind.as_str(),
+        begun.provider,
+        &**fact.stream,
+        fact.at.as_millisecond(),
+    ])?;
     Ok(())
 }
 
