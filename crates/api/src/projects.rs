@@ -67,9 +67,30 @@ pub struct Status {
     pub drift: Vec<Drifted>,
     /// Resources that somebody fights over.
     pub fights: Vec<String>,
+    /// Resources that keep changing, which is told once a day.
+    #[serde(default)]
+    pub flapping: Vec<String>,
+    /// Since when rounds that look for drift come to nothing, and why, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped: Option<Skipped>,
     /// Why the rules in the project's files are not in force, where they are not; those read before are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rules: Option<String>,
+}
+
+/// Rounds that were to look for drift and did not, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Skipped {
+    /// When the first was skipped.
+    pub since: String,
+    /// How many were, at least: it is recorded whenever it has gone on twice as long.
+    pub rounds: u64,
+    /// Why the last of them was.
+    pub why: String,
+    /// The run that is in the way, if one is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run: Option<String>,
 }
 
 /// A resource that is not as it was applied.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::time::SignedDuration;
+
 /// Effects performed at the same time in one process; more wait their turn.
 pub const EFFECTS_MAX: usize = 256;
 /// Messages waiting for one run's driver; senders wait when it is full.
@@ -36,3 +38,9 @@ pub const DRIFT_FAILURES_MAX: u32 = 3;
 pub const DRIFT_REMEMBERED: usize = 1_000;
 /// Resources that one `drift.*` append is about.
 pub const DRIFT_APPEND_MAX: usize = 500;
+/// Changes of one attribute of a resource within the time of a fight that are told one by one; with the next it flaps.
+pub const DRIFT_CHANGES_MAX: usize = 4;
+/// How often it is recorded and told that something still flaps.
+pub const DRIFT_FLAPS_EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// Rounds that one process skips in a row before that is recorded; applying something takes a moment.
+pub const DRIFT_SKIPS_MAX: u64 = 3;

@@ -182,7 +182,8 @@ pub trait Notifier: Send + Sync {
     /// An approval waits.
     fn approval_requested(&self, approval: &journal::events::Asked);
 
-    /// Something that was applied is not as it was, or somebody fights over it. Nobody is told by default.
+    /// Something that was applied is not as it was, somebody fights over it, it keeps changing, or nobody could look. Nobody is told by
+    /// default.
     fn drifted(&self, event: &journal::events::DriftEvent) {
         let _ = event;
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// How long nobody could look for drift before people are told.
+pub const DRIFT_UNSEEN_TOLD: model::time::SignedDuration = model::time::SignedDuration::from_hours(1);
 /// Time a program may run unless the action says otherwise.
 pub const PROGRAM_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest time an action may ask for.

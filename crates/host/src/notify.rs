@@ -242,7 +242,7 @@ impl Notifier for Notifications {
         })
     }
 
-    /// The same for what is not as it was applied: each state once, and fights.
+    /// The same for what is not as it was applied: each state once, fights, what keeps changing, and that nobody could look for long.
     fn drifted(&self, event: &DriftEvent) {
         let (title, text, command) = match event {
             DriftEvent::Found(found) => {
@@ -254,6 +254,17 @@ impl Notifier for Notifications {
                 let times = fought.mended.len();
                 let title = format!("{} was put right {times} times and comes back", fought.resource);
                 (title, Some(fought.who.clone()), "aedile drift")
+            }
+            DriftEvent::Flapped(flapped) => {
+                let title = format!("{} keeps changing: {} times", flapped.resource, flapped.changes);
+                (title, Some(flapped.fields.join(", ")).filter(|text| !text.is_empty()), "aedile drift")
+            }
+            DriftEvent::Skipped(skipped)
+                if skipped.seen.duration_since(skipped.since) >= limits::DRIFT_UNSEEN_TOLD =>
+            {
+                let since = model::time::rfc3339(skipped.since);
+                let title = format!("nobody could look for drift since {since}: {} rounds", skipped.rounds);
+                (title, Some(skipped.why.clone()), "aedile status")
             }
             _ => return,
         };

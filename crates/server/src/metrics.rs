@@ -77,6 +77,7 @@ impl Metrics {
         let (covered, listeners) = (Numbers::<Place>::default(), Numbers::<Place>::default());
         let (bytes, room) = (Numbers::<Place>::default(), Numbers::<Place>::default());
         let (troubled, unruled) = (Numbers::<Place>::default(), Numbers::<Place>::default());
+        let skipped = Numbers::<Place>::default();
         for bench in benches {
             let status = bench.workshop.journal.status()?;
             let (project, environment) = (bench.project.clone(), bench.environment().to_string());
@@ -93,6 +94,8 @@ impl Metrics {
             let trouble = bench.workshop.engine.trouble().borrow().is_some();
             troubled.get_or_create(&place).set(u64::from(trouble));
             unruled.get_or_create(&place).set(u64::from(bench.workshop.rules.trouble().is_some()));
+            let rounds = bench.drift()?.skipped.as_ref().map_or(0, |skipped| skipped.what.rounds);
+            skipped.get_or_create(&place).set(rounds);
             let listening = bench.feed.listeners().load(Ordering::Relaxed);
             listeners.get_or_create(&place).set(u64::try_from(listening).unwrap_or(u64::MAX));
         }
@@ -107,6 +110,7 @@ impl Metrics {
         registry.register("journal_room_bytes", "Room on the journal's disk", room);
         registry.register("engine_in_trouble", "Whether runs cannot go on", troubled);
         registry.register("rules_not_in_force", "Whether changed rules cannot be read", unruled);
+        registry.register("drift_rounds_skipped", "Rounds in a row that did not look for drift", skipped);
         registry.register("stream_listeners", "Streams of events that are open", listeners);
         let mut text = String::new();
         encode(&mut text, &registry).map_err(|error| Problem::internal(error.to_string()))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use engine::approvals::{self, Loaded, Persons};
 use engine::drift::Standing;
-use journal::events::{ApprovalEvent, RunEvent, Submitted};
+use journal::events::{ApprovalEvent, DriftSkipped, RunEvent, Submitted};
 use journal::{Event, Journal, JournalError, Record, Verifier};
 use model::{Digest, Origin, Principal, RunId, Timestamp};
 use policy::{Approver, Choice, PolicySet};
@@ -303,6 +303,15 @@ fn powers(loaded: &Loaded, who: &Decider, now: Timestamp) -> api::Powers {
     }
 }
 
+fn skipped_rounds(skipped: &DriftSkipped) -> api::Skipped {
+    api::Skipped {
+        since: model::time::rfc3339(skipped.since),
+        rounds: skipped.rounds,
+        why: skipped.why.clone(),
+        run: skipped.run.map(|run| run.to_string()),
+    }
+}
+
 /// Whether anything is broken, whether anything waits, and what is under way.
 pub fn status(
     journal: &SqliteJournal,
@@ -340,6 +349,8 @@ pub fn status(
         drifted: drift.found.keys().cloned().collect(),
         drift: drift.found.iter().map(class).collect(),
         fights: drift.fights.keys().cloned().collect(),
+        flapping: drift.flapping.keys().cloned().collect(),
+        skipped: drift.skipped.as_ref().map(|skipped| skipped_rounds(&skipped.what)),
         rules: None,
     })
 }

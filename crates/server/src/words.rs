@@ -259,6 +259,28 @@ fn drift(event: &DriftEvent) -> Line {
             );
             (Bad, "fight", words)
         }
+        DriftEvent::Flapped(flapped) => {
+            let mut what = flapped.fields.clone();
+            if flapped.presence {
+                what.push("whether it is there".to_owned());
+            }
+            let words = format!(
+                "{}  {} changed {} times since {}; not told or put right until it is steady",
+                flapped.resource,
+                what.join(", "),
+                flapped.changes,
+                rfc3339(flapped.since)
+            );
+            (Warn, "flapping", words)
+        }
+        DriftEvent::Skipped(skipped) => {
+            let since = rfc3339(skipped.since);
+            (Warn, "skipped", format!("{} rounds since {since}  {}", skipped.rounds, skipped.why))
+        }
+        DriftEvent::Resumed(resumed) => {
+            let since = rfc3339(resumed.since);
+            (Good, "resumed", format!("{} rounds were skipped since {since}", resumed.rounds))
+        }
         DriftEvent::Calmed(calmed) => (Good, "calmed", format!("{}  {}", calmed.resource, calmed.why)),
         DriftEvent::Acknowledged(noticed) => {
             (Idle, "noticed", format!("{}{}", noticed.resources.join(", "), because(noticed.reason.as_ref())))

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::drift::{Fight, News, Standing, standing};
+use engine::drift::{Fight, Flapping, News, Rounds, Skipped, Standing, standing};
+use engine::limits;
 use journal::Event;
 use journal::events::DriftEvent;
 use model::DriftClass;
@@ -58,6 +59,8 @@ fn look(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -> Answer {
             "unknown": unknown.iter().map(|one| one.change).collect::<Vec<_>>(),
             "resources": known,
             "fights": standing.fights.values().map(|fight| json!(fight.what)).collect::<Vec<_>>(),
+            "flapping": standing.flapping.values().map(|flapping| json!(flapping.what)).collect::<Vec<_>>(),
+            "skipped": standing.skipped.as_ref().map(|skipped| json!(skipped.what)),
             "proposals": waiting.iter().map(|row| row.run).collect::<Vec<_>>(),
         }));
         return Ok(u8::from(!all.is_empty()));
@@ -84,6 +87,8 @@ fn look(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -> Answer {
         ui.note(format_args!("{WARN}proposed{WARN:#}   {}  waits for people", row.run));
     }
     fights(ui, &standing);
+    flapping(ui, &standing);
+    skipped(ui, &standing);
     if !drifted.is_empty() || other > 0 {
         ui.next("aedile plan", "says what would put it right");
     }
@@ -117,7 +122,46 @@ fn fights(ui: &mut Ui, standing: &Standing) {
     }
 }
 
-/// Takes notice of fights and refusals.
+/// Says what keeps changing, and what follows from that.
+fn flapping(ui: &mut Ui, standing: &Standing) {
+    for Flapping { what, at } in standing.flapping.values() {
+        let fields: Vec<String> = what.fields.iter().map(|field| plain(field)).collect();
+        let fields = fields.join(", ");
+        let what_changes = match (fields.is_empty(), what.presence) {
+            (true, _) => "whether it is there, or can be read".to_owned(),
+            (false, true) => format!("{fields}, and whether it is there"),
+            (false, false) => fields,
+        };
+        ui.note(format_args!(
+            "{WARN}flapping{WARN:#}   {STRONG}{}{STRONG:#}: {what_changes}, at least {} changes since {}",
+            plain(&what.resource),
+            what.changes,
+            rfc3339(what.since)
+        ));
+        let again = at.checked_add(limits::DRIFT_FLAPS_EVERY).unwrap_or(*at);
+        ui.note(format_args!(
+            "  not told again before {}, and not put right, until it is steady, somebody applies it, or {COMMAND}aedile drift --acknowledge {}{COMMAND:#}",
+            rfc3339(again),
+            plain(&what.resource)
+        ));
+    }
+}
+
+/// Says that rounds of those who keep looking come to nothing.
+fn skipped(ui: &mut Ui, standing: &Standing) {
+    let Some(Skipped { what, .. }) = &standing.skipped else { return };
+    ui.note(format_args!(
+        "{WARN}skipped{WARN:#}    nobody who keeps looking could look since {}: at least {} came to nothing, the last because {}",
+        rfc3339(what.since),
+        count(what.rounds, "round"),
+        plain(&what.why)
+    ));
+    if let Some(run) = what.run {
+        ui.note(format_args!("           see: {COMMAND}aedile runs show {run}{COMMAND:#}"));
+    }
+}
+
+/// Takes notice of fights, flapping and refusals.
 fn acknowledge(
     ui: &mut Ui,
     world: &World,
@@ -184,7 +228,7 @@ fn reconcile(ui: &mut Ui, world: &World, here: &Here, args: &DriftArgs) -> Answe
         let workshop = Workshop::open(&here.place, &machine(world))?;
         let watching = Watching::new(&workshop, &here.place, wanted.variables)?;
         let mut tell = |one| news.push(one);
-        workshop.engine.reconcile(&watching.watch, &watching.rules, None, &mut tell).await?;
+        workshop.engine.reconcile(&watching.watch, &watching.rules, &mut Rounds::one(), &mut tell).await?;
         workshop.engine.wait_for_repairs(&watching.watch, &mut tell).await?;
         workshop.engine.told().await;
         Ok(())

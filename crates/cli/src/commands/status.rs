@@ -6,7 +6,7 @@ use serde_json::json;
 use super::desk::Desk;
 use crate::World;
 use crate::report::Answer;
-use crate::ui::{BAD, DIM, GOOD, Ui, WARN};
+use crate::ui::{BAD, COMMAND, DIM, GOOD, Ui, WARN};
 use crate::views::json;
 use crate::views::runs::waiting_text;
 use crate::views::table::{count, plain};
@@ -67,12 +67,8 @@ pub(super) fn status(ui: &mut Ui, world: &World, desk: &Desk) -> Answer {
     }
     failed_last(ui, &status.failed);
     drifted(ui, &status);
-    if status.approvals.is_empty()
-        && status.open.is_empty()
-        && status.failed.is_empty()
-        && status.drifted.is_empty()
-        && status.rules.is_none()
-    {
+    unseen(ui, &status, now);
+    if is_calm(&status) {
         ui.answer(format_args!("{GOOD}Nothing is broken and nothing waits{GOOD:#}"));
     }
     match (status.approvals.first(), status.failed.first()) {
@@ -83,6 +79,17 @@ pub(super) fn status(ui: &mut Ui, world: &World, desk: &Desk) -> Answer {
         _ => {}
     }
     Ok(0)
+}
+
+/// Whether nothing is broken and nothing waits.
+fn is_calm(status: &Status) -> bool {
+    status.approvals.is_empty()
+        && status.open.is_empty()
+        && status.failed.is_empty()
+        && status.drifted.is_empty()
+        && status.rules.is_none()
+        && status.flapping.is_empty()
+        && status.skipped.is_none()
 }
 
 fn failed_last(ui: &mut Ui, failed: &[Run]) {
@@ -98,12 +105,34 @@ fn failed_last(ui: &mut Ui, failed: &[Run]) {
 
 /// What was not as it was applied when somebody looked last.
 fn drifted(ui: &mut Ui, status: &Status) {
-    if status.drift.is_empty() {
+    let more: Vec<&String> = status.flapping.iter().filter(|one| !status.drifted.contains(one)).collect();
+    if status.drift.is_empty() && more.is_empty() {
         return;
     }
-    ui.answer(format_args!("{WARN}Drifted{WARN:#}  {}", status.drift.len()));
+    ui.answer(format_args!("{WARN}Drifted{WARN:#}  {}", status.drift.len() + more.len()));
     for found in status.drift.iter().take(SHOWN_MAX) {
         let fight = if status.fights.contains(&found.resource) { "  somebody fights over it" } else { "" };
-        ui.answer(format_args!("  {}  {}{fight}", plain(&found.resource), plain(&found.class)));
+        let flaps = if status.flapping.contains(&found.resource) { "  it keeps changing" } else { "" };
+        ui.answer(format_args!("  {}  {}{fight}{flaps}", plain(&found.resource), plain(&found.class)));
+    }
+    for resource in more.into_iter().take(SHOWN_MAX.saturating_sub(status.drift.len())) {
+        ui.answer(format_args!("  {}  it keeps coming and going", plain(resource)));
+    }
+}
+
+/// That rounds come to nothing, which nobody would see otherwise: what is shown of drift is old then.
+fn unseen(ui: &mut Ui, status: &Status, now: model::Timestamp) {
+    let Some(skipped) = &status.skipped else { return };
+    ui.answer(format_args!(
+        "{WARN}Nobody could look for drift{WARN:#}  first {}",
+        since(&skipped.since, now)
+    ));
+    ui.answer(format_args!(
+        "  at least {} came to nothing, the last: {}",
+        count(skipped.rounds, "round"),
+        plain(&skipped.why)
+    ));
+    if let Some(run) = &skipped.run {
+        ui.answer(format_args!("  {DIM}see: {DIM:#}{COMMAND}aedile runs show {}{COMMAND:#}", plain(run)));
     }
 }

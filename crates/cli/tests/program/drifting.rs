@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::applying::Site;
 use crate::sshd::tool;
-use crate::terminal::{Said, finish, narration, word};
+use crate::terminal::{Said, finish, narration, wait_for, word};
 
 const LEAD: &str = "defaultChain: lead\n";
 
@@ -206,4 +206,114 @@ fn what_is_said_about_drift_is_checked() {
     site.terminal.write("aedile.yaml", &text);
     let said = site.terminal.run(&["drift", "--every"]);
     assert!(said.exit == Some(2) && said.stderr.contains("does not say how often"), "{said:?}");
+}
+
+#[test]
+fn what_differs_at_every_look_is_told_as_flapping_and_not_proposed_again() {
+    let Some(site) = watched("propose", LEAD, "notify: {team: {kind: file, path: told.jsonl}}\n") else {
+        return;
+    };
+    for round_number in 0..9 {
+        intrude(&site, &format!("{round_number} requests\n"));
+        assert_eq!(round(&site).exit, Some(1));
+    }
+    let count = |kind| site.terminal.count(kind);
+    assert_eq!((count("drift.found"), count("drift.flapped"), count("drift.started")), (5, 1, 5));
+    let flapped = last(&site, "drift.flapped");
+    assert_eq!((&flapped["fields"][0], &flapped["changes"]), (&"content".into(), &5.into()), "{flapped}");
+    let told = fs_err::read_to_string(site.terminal.root().join("told.jsonl")).unwrap();
+    assert_eq!(told.lines().filter(|line| line.contains("keeps changing")).count(), 1, "{told}");
+    let waiting = site.terminal.run(&["approvals", "list", "--json"]).good().json();
+    assert_eq!(waiting["approvals"].as_array().map(Vec::len), Some(0), "the last proposal was taken back");
+    let shown = site.terminal.run(&["drift"]);
+    for words in ["flapping", "web-1/motd", "content, at least 5 changes since", "not told again before"] {
+        assert!(shown.stderr.contains(words), "{words}: {shown:?}");
+    }
+    let json = site.terminal.run(&["drift", "--json"]).json();
+    assert_eq!(json["flapping"][0]["resource"], "web-1/motd", "{json}");
+    let status = site.terminal.run(&["status"]).good();
+    assert!(status.stdout.contains("web-1/motd  changed  it keeps changing"), "{status:?}");
+    site.terminal.run(&["drift", "--acknowledge", "motd", "--reason", "the counter is gone"]).good();
+    round(&site);
+    assert_eq!(count("drift.started"), 6, "it is proposed again");
+}
+
+#[test]
+fn what_was_applied_as_absent_and_comes_back_is_repaired() {
+    let irreversible = "drift: {repairs: {irreversible: true}}\n";
+    let Some(site) = watched("repair", "", irreversible) else { return };
+    let absent = on_drift("motd", "repair") + "resources: motd: config: state: \"absent\"\n";
+    site.declare(&[("motd", "\"welcome\\n\"")], &absent);
+    assert_eq!(round(&site).exit, Some(0), "that it is to be absent is for people to apply");
+    assert!(site.there("motd").exists());
+    site.terminal.run(&["apply", "--yes"]).good();
+    assert!(!site.there("motd").exists());
+    assert_eq!(round(&site).exit, Some(0));
+    intrude(&site, "intruder\n");
+    let shown = site.terminal.run(&["drift"]);
+    assert_eq!(shown.exit, Some(1), "{shown:?}");
+    assert!(shown.stdout.contains("it was applied as absent and is there again"), "{shown:?}");
+    let json = site.terminal.run(&["drift", "--json"]).json();
+    assert_eq!(json["classes"]["web-1/motd"], "changed", "{json}");
+    let said = round(&site);
+    assert!(said.stdout.contains("repaired"), "{said:?}");
+    assert!(!site.there("motd").exists(), "it is gone again");
+    let found = last(&site, "drift.found");
+    assert_eq!(
+        (&found["fields"][0]["name"], &found["policy"]),
+        (&"state".into(), &"repair".into()),
+        "{found}"
+    );
+    let settled = last(&site, "drift.settled");
+    assert_eq!((&settled["outcome"], &settled["done"][0]), (&"completed".into(), &"web-1/motd".into()));
+    assert_eq!(round(&site).exit, Some(0));
+    let replayed = site.terminal.run(&["journal", "replay", "--json"]).good().json();
+    assert_eq!(replayed["same"], true, "{replayed}");
+
+    site.declare(&[], "");
+    intrude(&site, "somebody's own\n");
+    let shown = site.terminal.run(&["drift"]).good();
+    assert!(shown.stderr.contains("no drift"), "nobody declares it any more: {shown:?}");
+    site.terminal.run(&["apply", "--yes"]).good();
+    assert_eq!(site.read("motd").as_deref(), Some("somebody's own\n"), "what was forgotten is left alone");
+    site.terminal.run(&["plan", "--detailed-exit-code"]).good();
+}
+
+#[test]
+fn rounds_that_a_run_makes_come_to_nothing_are_shown() {
+    let Some(site) = watched("report", "", "") else { return };
+    let go = site.there("go");
+    let script = format!("while [ ! -e {0} ]; do sleep 0.1; done; touch {0}.done", go.display());
+    let slow = format!(
+        "resources: slow: {{\n\ttype: \"linux.exec::exec\"\n\tconfig: {{command: [\"/bin/sh\", \"-c\", \"{script}\"], creates: \
+         \"{}.done\"}}\n\tdependencies: [{{resource_id: \"srv\"}}]\n}}\n",
+        go.display()
+    );
+    site.declare(&[("motd", "\"welcome\\n\"")], &(on_drift("motd", "report") + &slow));
+    let mut child = site.terminal.spawn(&["apply", "--yes"]);
+    let lines = narration(&mut child);
+    let run = wait_for(&lines, "run_");
+    wait_for(&lines, "web-1/slow");
+    for _ in 0..3 {
+        let said = round(&site);
+        assert_eq!(said.exit, Some(1), "nothing is known: {said:?}");
+        assert!(said.stderr.contains("busy"), "{said:?}");
+    }
+    let skipped = last(&site, "drift.skipped");
+    assert_eq!(skipped["run"], run.as_str(), "{skipped}");
+    let status = site.terminal.run(&["status"]).good();
+    for words in ["Nobody could look for drift", "came to nothing", &*run] {
+        assert!(status.stdout.contains(words), "{words}: {status:?}");
+    }
+    let status = site.terminal.run(&["status", "--json"]).good().json();
+    assert_eq!(status["skipped"]["run"], run.as_str(), "{status}");
+    let shown = site.terminal.run(&["drift"]);
+    assert!(shown.stderr.contains("skipped") && shown.stderr.contains(&run), "{shown:?}");
+    fs_err::write(&go, "").unwrap();
+    finish(child).good();
+    drop(lines);
+    assert_eq!(round(&site).exit, Some(0));
+    assert_eq!(site.terminal.count("drift.resumed"), 1);
+    let status = site.terminal.run(&["status", "--json"]).good().json();
+    assert_eq!(status["skipped"], Value::Null, "{status}");
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal::events::{
-    DriftCalmed, DriftEnded, DriftEvent, DriftFought, DriftFound, DriftHeld, DriftMended, DriftTarget,
+    DriftCalmed, DriftEnded, DriftEvent, DriftFlapped, DriftFought, DriftFound, DriftHeld, DriftMended,
+    DriftResumed, DriftTarget,
 };
 use model::time::rfc3339;
-use model::{DriftClass, OnDrift, RunId, Timestamp};
+use model::{Digest, DriftClass, OnDrift, RunId, Timestamp};
 
-use super::standing::Standing;
-use super::{Look, Rules, Sighting};
+use super::flapping::{self, Aspect, View, aspects, differences};
+use super::standing::{Flapping, Standing};
+use super::{Look, Rounds, Rules, Sighting};
 use crate::limits;
 
 /// A run that is to be started.
@@ -32,27 +34,28 @@ pub struct Decisions {
     pub start: Vec<Start>,
 }
 
-/// Decides. `waiting`: those of the runs under way that have not begun. `before`: when everything was looked at the last time.
+/// Decides. `waiting`: those of the runs under way that have not begun. `rounds`: what is remembered of the rounds before.
 pub fn decide(
     standing: &Standing,
     look: &Look,
     rules: &Rules,
     waiting: &BTreeSet<RunId>,
-    (before, now): (Option<Timestamp>, Timestamp),
+    (rounds, now): (&Rounds, Timestamp),
 ) -> Decisions {
-    let sightings: BTreeMap<&str, &Sighting> =
-        look.sightings.iter().map(|sighting| (sighting.resource.as_str(), sighting)).collect();
+    let sightings = flapping::by_resource(look);
     let mut deciding = Deciding {
         standing,
         look,
         rules,
-        before,
+        rounds,
         now,
         sightings,
         calmed: BTreeSet::new(),
         fighting: BTreeSet::new(),
+        flapping: BTreeMap::new(),
         decisions: Decisions::default(),
     };
+    deciding.resume();
     deciding.calm();
     deciding.record();
     deciding.end();
@@ -65,13 +68,15 @@ struct Deciding<'d> {
     standing: &'d Standing,
     look: &'d Look,
     rules: &'d Rules,
-    before: Option<Timestamp>,
+    rounds: &'d Rounds,
     now: Timestamp,
     sightings: BTreeMap<&'d str, &'d Sighting>,
-    /// Fights that end now.
+    /// Where fights, or flapping, end now.
     calmed: BTreeSet<&'d str>,
     /// Fights that begin now.
     fighting: BTreeSet<&'d str>,
+    /// What keeps changing, also since now.
+    flapping: BTreeMap<&'d str, BTreeSet<Aspect>>,
     decisions: Decisions,
 }
 
@@ -85,44 +90,81 @@ impl<'d> Deciding<'d> {
         self.decisions.records.push(event);
     }
 
-    /// Ends fights: somebody else applied the resource, or it was quiet for long enough.
+    /// Says that somebody looks again.
+    fn resume(&mut self) {
+        if let Some(skipped) = &self.standing.skipped {
+            let (since, rounds) = (skipped.what.since, skipped.what.rounds);
+            self.push(DriftEvent::Resumed(DriftResumed { since, rounds, seen: self.look.began }));
+        }
+    }
+
+    /// Ends fights and flapping: somebody else applied the resource, or it was quiet for long enough.
     fn calm(&mut self) {
         let standing = self.standing;
         for (resource, fight) in &standing.fights {
-            let applied = self.look.applied.get(resource);
-            let by_somebody =
-                applied.filter(|one| one.at > fight.at && one.requester.kind() != super::principal().kind());
             let quiet =
                 standing.quiet.get(resource).filter(|_| !self.sightings.contains_key(resource.as_str()));
-            let why = if let Some(applied) = by_somebody {
-                format!("{} applied it ({})", applied.requester, applied.run)
+            let why = if let Some(why) = self.by_somebody(resource, fight.at) {
+                why
             } else if quiet.is_some_and(|since| self.now.duration_since(*since) >= self.rules.fight_within) {
                 format!("nobody touched it for {:#}", self.rules.fight_within)
             } else {
                 continue;
             };
-            self.calmed.insert(resource);
-            self.push(DriftEvent::Calmed(DriftCalmed { resource: resource.clone(), why }));
+            self.over(resource, why);
+        }
+        for (resource, flapping) in &standing.flapping {
+            if self.calmed.contains(resource.as_str()) {
+                continue;
+            }
+            // what applies on a schedule says nothing about what changes in between; a person who applies wants to know
+            let person = self.look.applied.get(resource).is_some_and(|one| one.requester.kind() == "user");
+            let applied = self.by_somebody(resource, flapping.at).filter(|_| person);
+            if let Some(why) = applied.or_else(|| self.steady(resource, flapping)) {
+                self.over(resource, why);
+            } else {
+                self.flapping.insert(resource, aspects(&flapping.what));
+            }
         }
     }
 
-    /// Tells of every state once, and of fights.
+    fn over(&mut self, resource: &'d str, why: String) {
+        self.calmed.insert(resource);
+        self.push(DriftEvent::Calmed(DriftCalmed { resource: resource.to_owned(), why }));
+    }
+
+    /// That somebody other than this reconciler applied a resource since a moment.
+    fn by_somebody(&self, resource: &str, since: Timestamp) -> Option<String> {
+        let applied = self.look.applied.get(resource)?;
+        let other = applied.at > since && applied.requester.kind() != super::principal().kind();
+        other.then(|| format!("{} applied it ({})", applied.requester, applied.run))
+    }
+
+    /// That what kept changing does not any more. What is wrong without changing ends no fight.
+    fn steady(&self, resource: &str, flapping: &Flapping) -> Option<String> {
+        let state = flapping::state(&self.sightings, resource);
+        let fights = state.is_some() && self.standing.fights.contains_key(resource);
+        let told = flapping::tells(self.look, &self.sightings, resource);
+        let needed = limits::DRIFT_FLAPS_EVERY.saturating_add(self.rules.fight_within);
+        let lasted = self.now.duration_since(flapping.at);
+        (told && state == flapping.what.state && !fights && lasted >= needed)
+            .then(|| format!("it has not changed for {needed:#}"))
+    }
+
+    /// Tells of every state once, of fights, and of what keeps changing.
     fn record(&mut self) {
         let standing = self.standing;
         for sighting in self.sightings.clone().into_values() {
             if self.raced(&sighting.resource) {
                 continue;
             }
-            let known = match sighting.class {
-                DriftClass::Unreadable => standing.unreadable.get(&sighting.resource),
-                _ => standing.found.get(&sighting.resource),
-            };
-            let same = known.filter(|known| {
+            let known = standing.known(&sighting.resource, sighting.class);
+            let same = known.is_some_and(|known| {
                 known.what.state == sighting.state
                     && known.what.class == sighting.class
                     && known.what.policy == sighting.policy
             });
-            if same.is_none() {
+            if !same && !self.flaps(sighting) {
                 let found = self.found(sighting);
                 self.push(DriftEvent::Found(Box::new(found)));
             }
@@ -133,6 +175,73 @@ impl<'d> Deciding<'d> {
                 self.push(DriftEvent::Fought(Box::new(fought)));
             }
         }
+        self.remind();
+    }
+
+    /// Whether a finding differs from the one before in nothing but what keeps changing. Says so where that begins.
+    fn flaps(&mut self, sighting: &'d Sighting) -> bool {
+        let resource = sighting.resource.as_str();
+        let known = self.standing.known(resource, sighting.class);
+        let before = known.map(|known| View::found(&known.what));
+        let differs = differences(before, Some(View::sighting(sighting)));
+        let turns = self.standing.turns.get(resource).filter(|_| !self.calmed.contains(resource));
+        let recent = |at: Timestamp| self.now.duration_since(at) <= self.rules.fight_within;
+        let mut aspects = self.flapping.get(resource).cloned().unwrap_or_default();
+        let mut first: Option<Timestamp> = None;
+        for aspect in differs.difference(&aspects.clone()) {
+            if let Some(since) = turns.and_then(|turns| turns.since(aspect, recent)) {
+                aspects.insert(aspect.clone());
+                first = Some(first.map_or(since, |first| first.min(since)));
+            }
+        }
+        // that its declaration says something else is not its changing
+        let declared = known.is_none_or(|known| known.what.policy == sighting.policy);
+        let all = declared && !differs.is_empty() && differs.is_subset(&aspects);
+        if let Some(first) = first {
+            self.flapped(resource, &aspects, (Some(sighting.state), first));
+        }
+        if !aspects.is_empty() {
+            self.flapping.insert(resource, aspects);
+        }
+        all
+    }
+
+    fn flapped(
+        &mut self,
+        resource: &str,
+        aspects: &BTreeSet<Aspect>,
+        (state, since): (Option<Digest>, Timestamp),
+    ) {
+        let known = self.standing.flapping.get(resource).filter(|_| !self.calmed.contains(resource));
+        let before = known.map_or(limits::DRIFT_CHANGES_MAX as u64, |known| known.what.changes);
+        self.push(DriftEvent::Flapped(Box::new(DriftFlapped {
+            resource: resource.to_owned(),
+            fields: aspects.iter().flatten().cloned().collect(),
+            presence: aspects.contains(&None),
+            state,
+            changes: before + self.rounds.changes(resource).max(1),
+            since: known.map_or(since, |known| known.what.since),
+            seen: self.look.began,
+        })));
+    }
+
+    /// Says from time to time that something still keeps changing.
+    fn remind(&mut self) {
+        let standing = self.standing;
+        for (resource, flapping) in &standing.flapping {
+            let Some(aspects) = self.flapping.get(resource.as_str()).cloned() else { continue };
+            let state = flapping::state(&self.sightings, resource);
+            let due = self.now.duration_since(flapping.at) >= limits::DRIFT_FLAPS_EVERY;
+            let said =
+                |event: &DriftEvent| matches!(event, DriftEvent::Flapped(one) if one.resource == *resource);
+            if due
+                && state != flapping.what.state
+                && flapping::tells(self.look, &self.sightings, resource)
+                && !self.decisions.records.iter().any(said)
+            {
+                self.flapped(resource, &aspects, (state, flapping.what.since));
+            }
+        }
     }
 
     /// When it was as it was applied, as far as anybody looked.
@@ -141,7 +250,8 @@ impl<'d> Deciding<'d> {
         let host = sighting.resource.split('/').next().unwrap_or_default();
         let hidden = [sighting.resource.clone(), format!("{host}/*")];
         let hidden = hidden.iter().any(|one| self.standing.unreadable.contains_key(one));
-        let looked = self.before.filter(|_| known.is_none() && !hidden);
+        let flaps = self.standing.flapping.contains_key(&sighting.resource);
+        let looked = self.rounds.before.filter(|_| known.is_none() && !hidden && !flaps);
         let applied = self.look.applied.get(&sighting.resource).map(|applied| applied.at);
         let still = known.and_then(|known| known.what.after);
         looked.max(applied).max(still)
@@ -197,6 +307,11 @@ impl<'d> Deciding<'d> {
         })
     }
 
+    /// Whether what ends is only what keeps changing, which may be back at the next look.
+    fn back_soon(&self, resource: &str, found: &DriftFound) -> bool {
+        self.flapping.get(resource).is_some_and(|aspects| View::found(found).aspects().is_subset(aspects))
+    }
+
     /// What was found once and is not seen any more.
     fn end(&mut self) {
         let seen = self.look.began;
@@ -205,13 +320,15 @@ impl<'d> Deciding<'d> {
         for (resource, found) in &self.standing.found {
             // of what cannot be read nothing is known
             let hidden = resource.split_once('/').is_some_and(|(host, _)| unreadable(host));
-            if !self.sightings.contains_key(resource.as_str()) && !hidden && !self.raced(resource) {
+            let ends = !self.sightings.contains_key(resource.as_str()) && !hidden && !self.raced(resource);
+            if ends && !self.back_soon(resource, &found.what) {
                 ended.push(DriftEnded { resource: resource.clone(), class: found.what.class, seen });
             }
         }
-        for resource in self.standing.unreadable.keys() {
+        for (resource, found) in &self.standing.unreadable {
             let sighting = self.sightings.get(resource.as_str());
-            if sighting.is_none_or(|sighting| sighting.class != DriftClass::Unreadable) {
+            let ends = sighting.is_none_or(|sighting| sighting.class != DriftClass::Unreadable);
+            if ends && !self.back_soon(resource, &found.what) {
                 ended.push(DriftEnded { resource: resource.clone(), class: DriftClass::Unreadable, seen });
             }
         }
@@ -253,8 +370,14 @@ impl<'d> Deciding<'d> {
     fn how(&self, sighting: &Sighting, live: &BTreeSet<RunId>) -> Option<OnDrift> {
         let resource = sighting.resource.as_str();
         let fights = self.standing.fights.contains_key(resource) && !self.calmed.contains(resource);
+        // put right as a whole, it would be wrong again at the next look
+        let flaps = self
+            .flapping
+            .get(resource)
+            .is_some_and(|aspects| !aspects.is_disjoint(&View::sighting(sighting).aspects()));
         if !matches!(sighting.class, DriftClass::Changed | DriftClass::Missing)
             || fights
+            || flaps
             || self.fighting.contains(resource)
             || self.raced(resource)
         {

@@ -8,8 +8,9 @@ use model::Coded as _;
 use model::time::SignedDuration;
 use model::{Code, Digest, OnDrift, Principal, RunId, Timestamp, code};
 
+use super::rounds::Skip;
 use super::standing::{Standing, Trial, standing};
-use super::{Decisions, Look, LookError, Lookout, Rules, STREAM, Start, decide, principal};
+use super::{Decisions, Look, LookError, Lookout, Rounds, Rules, STREAM, Start, decide, principal};
 use crate::engine::With;
 use crate::state::Status;
 use crate::{Engine, EngineError, Submission, control, limits};
@@ -41,7 +42,7 @@ pub enum News {
 type Tell<'t> = &'t mut (dyn FnMut(News) + Send);
 
 impl Engine {
-    /// One round. `before`: when the round before looked. Answers when this one did.
+    /// One round. `rounds`: those before, as far as this process made them.
     ///
     /// # Errors
     /// The journal cannot be read or written. What cannot be looked at is [`News::Trouble`].
@@ -49,39 +50,55 @@ impl Engine {
         &self,
         lookout: &dyn Lookout,
         rules: &Rules,
-        before: Option<Timestamp>,
+        rounds: &mut Rounds,
         tell: Tell<'_>,
-    ) -> Result<Option<Timestamp>, EngineError> {
+    ) -> Result<(), EngineError> {
         self.settle(lookout, tell).await?;
         if let Some(run) = lookout.busy()? {
-            tell(News::Busy(run));
-            return Ok(None);
+            return self.skip(rounds, &Skip::Busy(run), tell).await;
         }
         let look = match lookout.look().await {
             Ok(look) => look,
-            Err(error) => {
-                tell(News::Trouble(error));
-                return Ok(None);
-            }
+            Err(error) => return self.skip(rounds, &Skip::Trouble(&error), tell).await,
         };
         // somebody who began meanwhile may have been seen halfway
         if let Some(run) = lookout.busy()? {
-            tell(News::Busy(run));
-            return Ok(None);
+            return self.skip(rounds, &Skip::Busy(run), tell).await;
         }
         let drifted = look.sightings.len() as u64;
         tell(News::Looked { resources: look.resources, drifted, pending: look.pending });
         for _ in 0..limits::CONFLICTS_MAX {
-            match self.act(lookout, rules, &look, before, tell).await {
+            match self.act(lookout, rules, &look, rounds, tell).await {
                 Err(EngineError::Journal(JournalError::Conflict { stream, .. })) if &*stream == STREAM => {}
                 Err(EngineError::Look(error)) => {
                     tell(News::Trouble(error));
-                    return Ok(Some(look.began));
+                    rounds.looked(look.began);
+                    return Ok(());
                 }
-                other => return other.map(|()| Some(look.began)),
+                Ok(()) => {
+                    rounds.looked(look.began);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
         Err(busy())
+    }
+
+    /// Tells that a round came to nothing, and records it when that goes on.
+    async fn skip(&self, rounds: &mut Rounds, why: &Skip<'_>, tell: Tell<'_>) -> Result<(), EngineError> {
+        let mut standing = standing(self.shared.journal.as_ref())?;
+        let due = rounds.skip(&standing, why, self.shared.clock.now());
+        tell(match why {
+            Skip::Busy(run) => News::Busy(*run),
+            Skip::Trouble(error) => News::Trouble(LookError::clone(error)),
+        });
+        let events = due.into_iter().map(|skipped| DriftEvent::Skipped(Box::new(skipped))).collect();
+        match self.record(&mut standing, events, tell).await {
+            // somebody else recorded something: the next round says it
+            Err(EngineError::Journal(JournalError::Conflict { .. })) => Ok(()),
+            other => other,
+        }
     }
 
     /// Keeps an environment as it was applied, for ever: a round every so often.
@@ -95,11 +112,11 @@ impl Engine {
         every: SignedDuration,
         tell: Tell<'_>,
     ) -> Result<(), EngineError> {
-        let mut before = None;
+        let mut rounds = Rounds::default();
         loop {
             let began = self.shared.clock.now();
-            match self.reconcile(lookout, rules, before, tell).await {
-                Ok(looked) => before = looked.or(before),
+            match self.reconcile(lookout, rules, &mut rounds, tell).await {
+                Ok(()) => {}
                 Err(error @ (EngineError::Stopping | EngineError::Diverged(_))) => return Err(error),
                 // a round that came to nothing is no reason to stop watching
                 Err(error) => {
@@ -195,14 +212,15 @@ impl Engine {
         lookout: &dyn Lookout,
         rules: &Rules,
         look: &Look,
-        before: Option<Timestamp>,
+        rounds: &mut Rounds,
         tell: Tell<'_>,
     ) -> Result<(), EngineError> {
         let journal = self.shared.journal.as_ref();
         let mut standing = standing(journal)?;
+        rounds.count(&standing, look);
         let waiting = waiting(journal, &standing)?;
         let now = self.shared.clock.now();
-        let Decisions { records, withdraw, start } = decide(&standing, look, rules, &waiting, (before, now));
+        let Decisions { records, withdraw, start } = decide(&standing, look, rules, &waiting, (rounds, now));
         self.record(&mut standing, records, tell).await?;
         for (run, why) in withdraw {
             let cancel = control::Command::Cancel { reason: Some(why.clone()) };
@@ -316,7 +334,7 @@ async fn append(
     journal.append(append).await.map(|_| ())
 }
 
-/// A person takes notice: fights and refusals of these resources, of all when none is named, are forgotten, so that what is
+/// A person takes notice: fights, flapping and refusals of these resources, of all when none is named, are forgotten, so that what is
 /// declared about their drift is done again. Answers which they are.
 ///
 /// # Errors

@@ -8,10 +8,17 @@
 //! of plain data. It tells people of each state once; puts right what is to be, within [`Rules`]; and where the same thing comes
 //! back after it was put right [`Rules::fight_repairs`] times within [`Rules::fight_within`], it stops, and says who fights.
 //! Such a fight ends when somebody other than this reconciler applies the resource, when a person acknowledges it, or when the
-//! resource stayed as it was applied for [`Rules::fight_within`].
+//! resource stayed as it was applied for [`Rules::fight_within`]. What changes again and again without having been put right
+//! [flaps](flapping): that is told when it begins and once a day, and nothing is put right there. It ends when it
+//! is steady, when a person applies the resource or acknowledges it.
+//!
+//! Rounds that come to nothing, because a run applies something or because nothing can be looked at, are recorded when there were
+//! [several](crate::limits::DRIFT_SKIPS_MAX) in a row, and whenever that has gone on twice as long.
 
 mod decide;
+mod flapping;
 mod keep;
+mod rounds;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -23,7 +30,8 @@ use serde_json::Value;
 
 pub use decide::{Decisions, Start, decide};
 pub use keep::{News, acknowledge};
-pub use standing::{Fight, Found, Standing, Trial, standing};
+pub use rounds::Rounds;
+pub use standing::{Fight, Flapping, Found, Skipped, Standing, Trial, standing};
 
 use crate::ports::{BoxFuture, Definition};
 
@@ -41,7 +49,8 @@ pub struct Rules {
     pub per: SignedDuration,
     /// How often the same attribute of the same resource is put right before its coming back is a fight.
     pub fight_repairs: u32,
-    /// Within which time; and how long it has to be quiet for a fight to end by itself.
+    /// Within which time, which is also the one that changes are counted in; and how long it has to be quiet for a fight to end by
+    /// itself.
     pub fight_within: SignedDuration,
 }
 

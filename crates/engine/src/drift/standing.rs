@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal::events::{
-    DriftAcknowledged, DriftEvent, DriftFought, DriftFound, DriftHeld, DriftMended, DriftOutcome,
-    DriftSettled, DriftStarted,
+    DriftAcknowledged, DriftEvent, DriftFlapped, DriftFought, DriftFound, DriftHeld, DriftMended,
+    DriftOutcome, DriftSettled, DriftSkipped, DriftStarted,
 };
 use journal::{Event, Journal, JournalError, Record};
 use model::{Digest, DriftClass, RunId, Timestamp};
 
 use super::STREAM;
+use super::flapping::{Turns, View, differences};
 use crate::limits;
 
 /// A resource that was found not to be as it was applied.
@@ -35,6 +36,24 @@ pub struct Trial {
 pub struct Fight {
     /// What was recorded.
     pub what: DriftFought,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A resource that keeps changing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flapping {
+    /// What was recorded last.
+    pub what: DriftFlapped,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Rounds that come to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// What was recorded last.
+    pub what: DriftSkipped,
     /// When.
     pub at: Timestamp,
 }
@@ -69,6 +88,10 @@ pub struct Standing {
     pub held: BTreeMap<String, DriftHeld>,
     /// Fights that go on.
     pub fights: BTreeMap<String, Fight>,
+    /// What keeps changing.
+    pub flapping: BTreeMap<String, Flapping>,
+    /// Rounds that were skipped since somebody looked last.
+    pub skipped: Option<Skipped>,
     pub(super) refused: BTreeMap<String, Refusal>,
     /// How often putting a state right has failed.
     pub(super) failed: BTreeMap<String, (Digest, u32)>,
@@ -77,6 +100,9 @@ pub struct Standing {
     pub(super) mended: BTreeMap<String, Vec<Mending>>,
     /// Since when a resource that was found to differ does not any more.
     pub(super) quiet: BTreeMap<String, Timestamp>,
+    pub(super) turns: BTreeMap<String, Turns>,
+    /// What could not be read once and can be again.
+    readable: BTreeSet<String>,
 }
 
 /// Reads where everything stands.
@@ -111,9 +137,10 @@ impl Standing {
     pub fn apply(&mut self, event: &DriftEvent, at: Timestamp) {
         self.sequence += 1;
         match event {
-            DriftEvent::Found(found) => self.find(found),
+            DriftEvent::Found(found) => self.find(found, at),
             DriftEvent::Ended(ended) if ended.class == DriftClass::Unreadable => {
                 self.unreadable.remove(&ended.resource);
+                self.readable.insert(ended.resource.clone());
             }
             DriftEvent::Ended(ended) => {
                 self.over(&ended.resource);
@@ -128,12 +155,21 @@ impl Standing {
                 let fight = Fight { what: DriftFought::clone(fought), at };
                 self.fights.insert(fought.resource.clone(), fight);
             }
+            DriftEvent::Flapped(flapped) => {
+                let flapping = Flapping { what: DriftFlapped::clone(flapped), at };
+                self.flapping.insert(flapped.resource.clone(), flapping);
+            }
             DriftEvent::Calmed(calmed) => self.calm(&calmed.resource),
             DriftEvent::Acknowledged(acknowledged) => self.acknowledge(acknowledged),
+            DriftEvent::Skipped(skipped) => {
+                self.skipped = Some(Skipped { what: DriftSkipped::clone(skipped), at });
+            }
+            DriftEvent::Resumed(_) => self.skipped = None,
         }
     }
 
-    fn find(&mut self, found: &DriftFound) {
+    fn find(&mut self, found: &DriftFound, at: Timestamp) {
+        self.turn(found, at);
         let known = Found { what: found.clone(), sequence: self.sequence };
         let resource = found.resource.clone();
         if found.class == DriftClass::Unreadable {
@@ -146,6 +182,22 @@ impl Standing {
         self.held.remove(&resource);
         self.quiet.remove(&resource);
         self.found.insert(resource, known);
+    }
+
+    /// Counts what is otherwise than before. What is found for the first time, or after it was put right, is no change of its own.
+    fn turn(&mut self, found: &DriftFound, at: Timestamp) {
+        let resource = &found.resource;
+        let (known, back) = if found.class == DriftClass::Unreadable {
+            (self.unreadable.get(resource), self.readable.remove(resource))
+        } else {
+            (self.found.get(resource), self.quiet.contains_key(resource))
+        };
+        if known.is_none() && !back {
+            return;
+        }
+        let before = known.map(|known| View::found(&known.what));
+        let aspects = differences(before, Some(View::found(found)));
+        self.turns.entry(resource.clone()).or_default().note(aspects, at);
     }
 
     /// Nothing is the matter with it any more.
@@ -204,10 +256,20 @@ impl Standing {
         }
     }
 
-    /// A fight is over, and what comes back from here on is counted anew.
+    /// A fight, or flapping, is over, and what comes back from here on is counted anew.
     fn calm(&mut self, resource: &str) {
         self.fights.remove(resource);
         self.mended.remove(resource);
+        self.flapping.remove(resource);
+        self.turns.remove(resource);
+    }
+
+    /// What is known of a resource, of the one or the other kind.
+    pub(super) fn known(&self, resource: &str, class: DriftClass) -> Option<&Found> {
+        match class {
+            DriftClass::Unreadable => self.unreadable.get(resource),
+            _ => self.found.get(resource),
+        }
     }
 
     fn acknowledge(&mut self, acknowledged: &DriftAcknowledged) {
@@ -219,11 +281,12 @@ impl Standing {
         }
     }
 
-    /// What a person could acknowledge: where a fight goes on, or nothing more is tried.
+    /// What a person could acknowledge: where a fight goes on, something keeps changing, or nothing more is tried.
     pub fn stuck(&self) -> BTreeSet<&str> {
         let failed = self.failed.iter().filter(|(_, (_, times))| *times >= limits::DRIFT_FAILURES_MAX);
         self.fights
             .keys()
+            .chain(self.flapping.keys())
             .chain(self.refused.keys())
             .chain(failed.map(|(resource, _)| resource))
             .map(String::as_str)

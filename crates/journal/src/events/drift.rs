@@ -21,10 +21,16 @@ vocabulary! {
         Held(DriftHeld) = "drift.held",
         /// What was put right comes back: somebody else writes there, too. Nothing is put right there any more.
         Fought(Box<DriftFought>) = "drift.fought",
-        /// Such a fight is over.
+        /// What is found keeps changing. Its changes are not told any more, nothing is put right there; recorded again from time to time.
+        Flapped(Box<DriftFlapped>) = "drift.flapped",
+        /// Such a fight, or flapping, is over.
         Calmed(DriftCalmed) = "drift.calmed",
-        /// A person has taken notice: fights and refusals are forgotten.
+        /// A person has taken notice: fights, flapping and refusals are forgotten.
         Acknowledged(DriftAcknowledged) = "drift.acknowledged",
+        /// Rounds come to nothing, one after the other. Recorded again whenever that has gone on twice as long.
+        Skipped(Box<DriftSkipped>) = "drift.skipped",
+        /// A round has looked again.
+        Resumed(DriftResumed) = "drift.resumed",
     }
 }
 
@@ -38,6 +44,9 @@ pub struct DriftField {
     pub found: String,
     /// What was applied, and is declared.
     pub wanted: String,
+    /// Digest of what is there: texts are cut, and two values may have one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub digest: Option<Digest>,
 }
 
 /// Data of `drift.found`.
@@ -190,7 +199,7 @@ pub struct DriftFought {
 pub struct DriftCalmed {
     /// The resource.
     pub resource: String,
-    /// Why the fight is over.
+    /// Why the fight, or the flapping, is over.
     pub why: String,
 }
 
@@ -203,4 +212,59 @@ pub struct DriftAcknowledged {
     /// Why, in their words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+}
+
+/// Data of `drift.flapped`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DriftFlapped {
+    /// The resource.
+    pub resource: String,
+    /// The attributes that keep changing.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub fields: Vec<String>,
+    /// Whether it keeps coming and going, or can be read at one look and not at the next.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub presence: bool,
+    /// Digest of what was found now; absent: it was as it was applied.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub state: Option<Digest>,
+    /// How often it was found otherwise than before, at least: looks of processes that ended meanwhile are not counted.
+    pub changes: u64,
+    /// When the first of these changes was recorded.
+    pub since: Timestamp,
+    /// When the last was seen.
+    pub seen: Timestamp,
+}
+
+/// Data of `drift.skipped`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DriftSkipped {
+    /// When the first round was skipped.
+    pub since: Timestamp,
+    /// How many were since then, one after the other, at least.
+    pub rounds: u64,
+    /// When the last was.
+    pub seen: Timestamp,
+    /// Why the last was, in words.
+    pub why: String,
+    /// The run that applied something meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run: Option<RunId>,
+    /// The code of what was wrong, where it was not a run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub code: Option<String>,
+}
+
+/// Data of `drift.resumed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DriftResumed {
+    /// When the first round was skipped.
+    pub since: Timestamp,
+    /// How many were, one after the other, at least.
+    pub rounds: u64,
+    /// When it was looked again.
+    pub seen: Timestamp,
 }

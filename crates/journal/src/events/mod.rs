@@ -28,8 +28,9 @@ mod step;
 pub use approval::{ApprovalEvent, Asked, Decided, Escalated, LevelRecord, Refused, Vote};
 pub use definition::{Definition, DefinitionEvent, DefinitionPart};
 pub use drift::{
-    DriftAcknowledged, DriftCalmed, DriftEnded, DriftEvent, DriftField, DriftFought, DriftFound, DriftHeld,
-    DriftMended, DriftOutcome, DriftSettled, DriftStarted, DriftTarget,
+    DriftAcknowledged, DriftCalmed, DriftEnded, DriftEvent, DriftField, DriftFlapped, DriftFought,
+    DriftFound, DriftHeld, DriftMended, DriftOutcome, DriftResumed, DriftSettled, DriftSkipped, DriftStarted,
+    DriftTarget,
 };
 pub use environment::{
     Anchored, BusEvent, CheckpointSigned, Claim, EnvironmentEvent, Firing, Initialised, KeyAdded, KeyRetired,

@@ -56,6 +56,7 @@ impl Watch {
                     name: field.name.to_string(),
                     found: field.before.to_string(),
                     wanted: field.after.to_string(),
+                    digest: Some(Digest::of_json(&serde_json::json!(field.before))),
                 })
                 .collect(),
             why: (drift.class == DriftClass::Unreadable)

@@ -94,6 +94,14 @@ fn broken(frame: &Frame, view: &View) -> Markup {
     if !view.status.fights.is_empty() {
         parts.push(format!("{} fought over", text::count(view.status.fights.len() as u64, "resource")));
     }
+    if !view.status.flapping.is_empty() {
+        let resources = text::count(view.status.flapping.len() as u64, "resource");
+        let verb = if view.status.flapping.len() == 1 { "keeps" } else { "keep" };
+        parts.push(format!("{resources} {verb} changing"));
+    }
+    if view.status.skipped.is_some() {
+        parts.push("nobody could look for drift".to_owned());
+    }
     if !view.status.drifted.is_empty() {
         parts.push(format!("{} drifted", text::count(view.status.drifted.len() as u64, "resource")));
     }
@@ -210,12 +218,16 @@ fn failures(frame: &Frame, view: &View) -> Markup {
     let runs: Vec<&api::Run> = doubtful.chain(failed).collect();
     let fights =
         view.status.fights.iter().map(|one| (one, "fight", "somebody else keeps changing it".to_owned()));
+    let flapping = view.status.flapping.iter().map(|one| {
+        (one, "flapping", "is found otherwise again and again, which is told once a day".to_owned())
+    });
     let drifted = view.status.drift.iter();
     let drifted = drifted.map(|one| {
         (&one.resource, "drifted", format!("is not as it was applied: {}", text::line(&one.class)))
     });
-    let resources: Vec<_> = fights.chain(drifted).collect();
-    if runs.is_empty() && resources.is_empty() && view.status.rules.is_none() {
+    let resources: Vec<_> = fights.chain(flapping).chain(drifted).collect();
+    let skipped = view.status.skipped.as_ref();
+    if runs.is_empty() && resources.is_empty() && view.status.rules.is_none() && skipped.is_none() {
         return html! {};
     }
     html! {
@@ -229,6 +241,18 @@ fn failures(frame: &Frame, view: &View) -> Markup {
                             span.title { "Changed rules are not in force, those before are" }
                             p.note { (text::line(why)) }
                         }
+                    }
+                }
+                @if let Some(skipped) = skipped {
+                    li data-row="skipped" data-key="broken-skipped" {
+                        (status::tag(Tone::Warn, "swap", "skipped"))
+                        div.grow {
+                            span.title { "Nobody could look for drift" }
+                            p.note {
+                                (text::line(&skipped.why)) "; at least " (text::count(skipped.rounds, "round")) " came to nothing"
+                            }
+                        }
+                        span.note { (time::ago(&skipped.since, frame.now)) }
                     }
                 }
                 @for run in runs {

@@ -353,6 +353,8 @@ pub(super) fn status() -> api::Status {
         drifted: vec!["web-2/nginx.conf".to_owned()],
         drift: vec![api::Drifted { resource: "web-2/nginx.conf".to_owned(), class: "changed".to_owned() }],
         fights: Vec::new(),
+        flapping: Vec::new(),
+        skipped: None,
         rules: None,
     }
 }

@@ -192,6 +192,27 @@ fn the_overview_says_three_sentences_first() {
 }
 
 #[test]
+fn the_overview_says_what_keeps_changing_and_that_nobody_could_look() {
+    let mut view = fixtures::overview();
+    view.status.flapping = vec!["web-2/counter".to_owned()];
+    view.status.skipped = Some(api::Skipped {
+        since: view.status.approvals[0].asked_at.clone(),
+        rounds: 12,
+        why: "run_7 applies something".to_owned(),
+        run: Some("run_7".to_owned()),
+    });
+    let page = overview::page(&fixtures::frame(), &view).into_string();
+    for words in [
+        "1 resource keeps changing",
+        "nobody could look for drift",
+        "web-2/counter",
+        "run_7 applies something; at least 12 rounds came to nothing",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[test]
 fn a_disabled_button_says_why() {
     let page = run::page(&fixtures::frame(), &fixtures::release(run::Lens::Timeline)).into_string();
     assert!(page.contains("aria-describedby=\"why-resume\""));

@@ -1,119 +1,25 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 //! Drift: what is decided, as plain data; and what the engine does about it, over several engines and restarts.
 
+mod flapping;
+mod host;
+mod skipping;
 #[expect(unreachable_pub, dead_code, reason = "shared by the test files that include it")]
+#[path = "../support/mod.rs"]
 mod support;
+mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::Engine;
-use engine::drift::{
-    Applied, Decisions, Look, LookError, Lookout, News, Prepared, Rules, Sighting, Standing, decide,
-    principal, standing,
-};
-use engine::ports::{BoxFuture, Programs as _};
-use journal::events::{
-    DriftAcknowledged, DriftEvent, DriftField, DriftOutcome, DriftSettled, DriftStarted, RunEvent,
-};
-use journal::{Event, Journal};
-use model::time::SignedDuration;
-use model::{Digest, DriftClass, EffectClass, OnDrift, RunId, Timestamp};
+use engine::drift::{Applied, Rules, Sighting, standing};
+use journal::Journal;
+use journal::events::{DriftAcknowledged, DriftEvent, DriftOutcome};
+use model::{DriftClass, OnDrift, RunId};
 use policy::{Approver, Choice};
-use serde_json::json;
-use support::{Line, Scripts, World};
 
-fn at(minutes: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + 60 * minutes).unwrap()
-}
-
-fn sighting(resource: &str, value: &str, policy: OnDrift) -> Sighting {
-    let gone = value == "gone";
-    let field =
-        DriftField { name: "content".to_owned(), found: value.to_owned(), wanted: "right".to_owned() };
-    Sighting {
-        resource: resource.to_owned(),
-        class: if gone { DriftClass::Missing } else { DriftClass::Changed },
-        state: Digest::of(format!("{resource}={value}").as_bytes()),
-        policy,
-        fields: if gone { Vec::new() } else { vec![field] },
-        why: None,
-        ask: None,
-        depends: Vec::new(),
-    }
-}
-
-fn look(minutes: i64, sightings: Vec<Sighting>) -> Look {
-    Look {
-        began: at(minutes),
-        sightings,
-        resources: 9,
-        pending: 0,
-        applied: BTreeMap::new(),
-        policy: Digest::of(b"policy"),
-    }
-}
-
-/// A reconciler over plain data: its decisions are applied as the journal would.
-#[derive(Default)]
-struct Table {
-    standing: Standing,
-    now: i64,
-    runs: u64,
-    told: Vec<&'static str>,
-    waiting: BTreeSet<RunId>,
-    rules: Rules,
-    applied: BTreeMap<String, Applied>,
-}
-
-impl Table {
-    fn note(&mut self, event: &DriftEvent) {
-        self.told.push(event.kind());
-        self.standing.apply(event, at(self.now));
-    }
-
-    /// One round, ten minutes after the one before: what was started in it.
-    fn round(&mut self, sightings: Vec<Sighting>) -> Vec<(OnDrift, Vec<String>, RunId)> {
-        self.now += 10;
-        let look = Look { applied: self.applied.clone(), ..look(self.now, sightings) };
-        let before = Some(at(self.now - 10));
-        let Decisions { records, withdraw, start } =
-            decide(&self.standing, &look, &self.rules, &self.waiting, (before, at(self.now)));
-        for event in &records {
-            self.note(event);
-        }
-        for (run, _) in withdraw {
-            self.settle(run, DriftOutcome::Withdrawn, &[]);
-        }
-        let mut started = Vec::new();
-        for one in start {
-            self.runs += 1;
-            let run = RunId::from_parts(1, u128::from(self.runs));
-            let names = one.targets.iter().map(|target| target.resource.clone()).collect();
-            let what =
-                DriftStarted { run, how: one.how, resources: one.targets, policy: Digest::of(b"policy") };
-            self.note(&DriftEvent::Started(Box::new(what)));
-            if one.how == OnDrift::Propose {
-                self.waiting.insert(run);
-            }
-            started.push((one.how, names, run));
-        }
-        started
-    }
-
-    fn settle(&mut self, run: RunId, outcome: DriftOutcome, done: &[&str]) {
-        self.waiting.remove(&run);
-        let done = done.iter().map(|&one| one.to_owned()).collect();
-        self.note(&DriftEvent::Settled(Box::new(DriftSettled { run, outcome, done, why: None })));
-    }
-
-    /// What was told since the last time, runs left out.
-    fn news(&mut self) -> Vec<&'static str> {
-        let told = std::mem::take(&mut self.told);
-        told.into_iter().filter(|kind| !matches!(*kind, "drift.started" | "drift.settled")).collect()
-    }
-}
+use host::{Host, LEAD, keep, world};
+use table::{Table, at, sighting};
 
 #[test]
 fn people_are_told_of_each_state_once() {
@@ -243,13 +149,15 @@ fn limits_hold_repairs_back_and_say_so_once() {
     }
     assert_eq!(table.round(four()[2..].to_vec())[0].1, ["web-1/c", "web-1/d"], "an hour is over");
 
-    let mut table = Table::default();
+    let mut table = Table { rules: Rules { repairs_each: 3, ..Rules::default() }, ..Table::default() };
     let motd = |value: usize| vec![sighting("web-1/motd", &value.to_string(), OnDrift::Repair)];
-    for value in 0..5 {
+    for value in 0..3 {
         let run = table.round(motd(value))[0].2;
         table.settle(run, DriftOutcome::Failed, &[]);
     }
-    assert!(table.round(motd(9)).is_empty(), "one resource is repaired five times an hour at most");
+    table.news();
+    assert!(table.round(motd(9)).is_empty(), "one resource is repaired three times an hour at most");
+    assert_eq!(table.news(), ["drift.found", "drift.held"]);
 }
 
 #[test]
@@ -361,87 +269,6 @@ fn whatever_happens_limits_hold_and_nothing_is_tried_twice_at_once() {
             assert!(policy != OnDrift::Repair || started <= 3 + 1, "limits hold within the hour: {number}");
         }
     }
-}
-
-/// A host with one resource, which is right when a run of the reconciler ended after it was touched last.
-struct Host {
-    journal: Arc<dyn Journal>,
-    policy: OnDrift,
-    touched: Mutex<Option<(Timestamp, String)>>,
-    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
-}
-
-impl Host {
-    fn new(world: &World, policy: OnDrift) -> Arc<Self> {
-        let start = tokio::time::Instant::now();
-        let base = world.now();
-        let now = move || {
-            base.checked_add(SignedDuration::from_millis(i64::try_from(start.elapsed().as_millis()).unwrap()))
-                .unwrap()
-        };
-        let journal = Arc::clone(&world.journal) as Arc<dyn Journal>;
-        Arc::new(Self { journal, policy, touched: Mutex::default(), now: Box::new(now) })
-    }
-
-    fn touch(&self, value: &str) {
-        *self.touched.lock().unwrap() = Some(((self.now)(), value.to_owned()));
-    }
-
-    /// The last run that put it right.
-    fn mended(&self) -> Option<(RunId, Timestamp)> {
-        let records = self.journal.read(0, 10_000).unwrap();
-        records
-            .iter()
-            .rev()
-            .find(|record| matches!(record.event, Event::Run(RunEvent::Completed(_))))
-            .map(|record| (record.stream.parse().unwrap(), record.at))
-    }
-
-    fn seen(&self) -> Vec<Sighting> {
-        let touched = self.touched.lock().unwrap().clone();
-        let wrong = touched.filter(|(when, _)| self.mended().is_none_or(|(_, at)| at <= *when));
-        wrong.map(|(_, value)| sighting("web-1/motd", &value, self.policy)).into_iter().collect()
-    }
-}
-
-impl Lookout for Host {
-    fn look(&self) -> BoxFuture<'_, Result<Look, LookError>> {
-        Box::pin(async {
-            let began = (self.now)();
-            Ok(Look { began, ..look(0, self.seen()) })
-        })
-    }
-
-    fn prepare<'a>(&'a self, how: OnDrift, _: &'a [String]) -> BoxFuture<'a, Result<Prepared, LookError>> {
-        Box::pin(async move {
-            let mend = vec![Line::Wait(500), Line::Do("test.write", EffectClass::Idempotent)];
-            let definition = Scripts([("mend", mend)].into()).find("mend", None).unwrap();
-            let input = json!({ "consent": how == OnDrift::Propose });
-            Ok(Prepared { definition, input, sightings: self.seen() })
-        })
-    }
-
-    fn busy(&self) -> Result<Option<RunId>, LookError> {
-        Ok(None)
-    }
-
-    fn applied(&self, _: &str) -> Result<Option<Applied>, LookError> {
-        Ok(self.mended().map(|(run, at)| Applied { run, requester: principal(), at }))
-    }
-}
-
-const LEAD: &str = "defaultChain: lead\nchains: {lead: {levels: [{roles: [lead]}]}}\n";
-
-fn world(policy: &'static str) -> World {
-    World::new(policy, vec![("mend", vec![Line::Wait(500), Line::Do("test.write", EffectClass::Idempotent)])])
-}
-
-async fn keep(engine: &Engine, host: &Host, seconds: u64) {
-    let rules = Rules::default();
-    let every = SignedDuration::from_secs(600);
-    let mut tell = |news: News| assert!(!matches!(news, News::Trouble(_)), "{news:?}");
-    let keeping = engine.keep_applied(host, &rules, every, &mut tell);
-    tokio::time::timeout(Duration::from_secs(seconds), keeping).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]
