@@ -11,6 +11,8 @@ mod serializer;
 mod text;
 
 pub use serializer::{CanonicalError, DEPTH_MAX, serialize, serialize_and_tell};
+pub(crate) use serializer::{SERDE_JSON_PRIVATE, serialize_below};
+pub(crate) use text::Raw;
 pub use text::Text;
 
 /// Integers up to this are doubles exactly, and written digit by digit.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::canonical::{self, CanonicalError, DEPTH_MAX, Text};
+use crate::canonical::{self, CanonicalError, DEPTH_MAX, Raw, SERDE_JSON_PRIVATE, Text};
 
 /// A JSON value that is shared, as a text, as a tree, or as both. It is a [`Value`] to whoever looks into it; where nobody does,
 /// what was made or read as text is written, digested, kept and dropped without a tree of it.
@@ -24,6 +24,9 @@ use crate::canonical::{self, CanonicalError, DEPTH_MAX, Text};
 /// ```
 #[derive(Clone)]
 pub struct Json(Arc<Form>);
+
+/// The levels at which values stand in a record, and some more.
+pub const PART_DEPTH: usize = 16;
 
 /// The tree of a text, once somebody has looked into it.
 type Looked = OnceLock<Value>;
@@ -40,10 +43,11 @@ impl Json {
     /// What a value is as JSON, written once, in canonical form. Numbers are those that a reader gets.
     ///
     /// # Errors
-    /// It has no canonical form.
+    /// It has no canonical form, or nests so deep that no record can hold it ([`PART_DEPTH`] levels less than
+    /// [`canonical::DEPTH_MAX`]).
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, CanonicalError> {
         let mut text = Vec::with_capacity(512);
-        canonical::serialize(value, &mut text)?;
+        canonical::serialize_below(value, &mut text, PART_DEPTH)?;
         Ok(Self(Arc::new(Form::Text(Text::of_bytes(text), Looked::new()))))
     }
 
@@ -56,6 +60,15 @@ impl Json {
             Form::Tree(tree) => T::deserialize(tree),
             Form::Text(text, _) => serde_json::from_str(text.as_str()),
             Form::Read(text, _) => serde_json::from_str(text),
+        }
+    }
+
+    /// Whether it is an object.
+    pub fn is_map(&self) -> bool {
+        match &*self.0 {
+            Form::Tree(tree) => tree.is_object(),
+            Form::Text(text, _) => text.as_str().starts_with('{'),
+            Form::Read(text, _) => text.starts_with('{'),
         }
     }
 
@@ -143,8 +156,9 @@ impl fmt::Debug for Json {
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &*self.0 {
+            Form::Tree(tree) => tree.serialize(serializer),
             Form::Text(text, _) => text.serialize(serializer),
-            Form::Tree(_) | Form::Read(..) => (**self).serialize(serializer),
+            Form::Read(text, _) => Raw(text).serialize(serializer),
         }
     }
 }
@@ -164,8 +178,11 @@ impl<'de> Deserialize<'de> for Json {
 const DIGITS_MAX: u32 = 15;
 
 /// Whether a text that is JSON by its syntax is a value for certain. Where it says no, it may be one all the same: an escape may
-/// stand for half a character, a number be too large, arrays nest deeper than readers go.
+/// stand for half a character, a number be too large, arrays nest deeper than readers go, a name mean something else to a reader.
 fn is_plain(text: &str) -> bool {
+    if text.contains(SERDE_JSON_PRIVATE) {
+        return false;
+    }
     let (mut depth, mut digits, mut quoted) = (0_usize, 0_u32, false);
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -236,6 +253,23 @@ mod tests {
             assert!(json.may_have("a") && json.may_have("text"));
         }
         assert_ne!(Json::of(&1).expect("canonical"), Json::of(&2).expect("canonical"));
+        for (value, is_map) in [(json!({}), true), (json!([{}]), false), (json!("{"), false)] {
+            assert_eq!(Json::from(value.clone()).is_map(), is_map);
+            assert_eq!(Json::of(&value).expect("canonical").is_map(), is_map);
+        }
+    }
+
+    #[test]
+    fn what_was_made_fits_into_what_can_be_read() {
+        let nested = |depth: usize| (0..depth).fold(json!(1), |value, _| json!([value]));
+        let most = DEPTH_MAX - PART_DEPTH;
+        let made = Json::of(&nested(most)).expect("canonical");
+        let mut around = Vec::new();
+        canonical::serialize_below(&made, &mut around, PART_DEPTH).expect("canonical");
+        let around =
+            "[".repeat(PART_DEPTH) + std::str::from_utf8(&around).expect("text") + &"]".repeat(PART_DEPTH);
+        assert!(serde_json::from_str::<Value>(&around).is_ok());
+        assert_eq!(Json::of(&nested(most + 1)), Err(CanonicalError::TooDeep));
     }
 
     #[test]
@@ -260,6 +294,13 @@ mod tests {
             let read = serde_json::from_str::<Json>(text).expect("a value");
             assert_eq!(read, serde_json::from_str::<Value>(text).expect("a value"), "{text}");
         }
+        // another value, or none, to who reads it
+        let private = r#"{"$serde_json::private::RawValue":"1","a":1}"#;
+        assert_eq!(
+            serde_json::from_str::<Json>(private).ok(),
+            serde_json::from_str::<Value>(private).ok().map(Json::from)
+        );
+        assert!(Json::of(&json!({"a": 1, "$serde_json::private::RawValue": "x"})).is_err());
         // a number or not, as serde_json was built
         let (read, tree) = (serde_json::from_str::<Json>("1e999"), serde_json::from_str::<Value>("1e999"));
         assert_eq!(read.is_ok(), tree.is_ok());

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use runner::limits::{ANSWER_MAX, BODY_MAX, HEAD_MAX, WINDOW};
+use runner::limits::{ANSWER_MAX, BODY_MAX, HEAD_MAX, HEAD_USUAL, WINDOW};
 use runner::protocol::{
     Answer, Command, Fault, FromRunner, Grants, Hello, Input, Level, Op, Outcome, Ready, Stream, ToRunner,
     VERSION,
 };
-use runner::wire::{Decoder, HEAD_USUAL, encode, encode_after};
+use runner::wire::{Decoder, encode, encode_after};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;

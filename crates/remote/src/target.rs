@@ -98,9 +98,12 @@ pub struct Remote {
     runner: Runner,
     start: Start,
     link: Mutex<Kept>,
-    /// A runner that has no grants yet, or why there is none, and since when that waits for who opens a session.
-    spare: Mutex<Option<(Result<Streams, RemoteError>, Instant)>>,
+    /// A runner that has no grants yet, for who opens a session.
+    spare: Arc<Mutex<Spare>>,
 }
+
+/// What was started ahead, or why it could not be, and since when it waits.
+type Spare = Option<(Result<Streams, RemoteError>, Instant)>;
 
 /// What is left of the last attempt to connect.
 #[derive(Default)]
@@ -115,7 +118,7 @@ enum Kept {
 impl Remote {
     /// Nothing is connected yet.
     pub fn new(host: Host, transport: Transport, runner: Runner, start: Start) -> Self {
-        Self { host, transport, runner, start, link: Mutex::default(), spare: Mutex::default() }
+        Self { host, transport, runner, start, link: Mutex::default(), spare: Arc::default() }
     }
 
     /// Connects, so that a session that is asked for soon is opened sooner. What goes wrong is told to who asks for one.
@@ -132,14 +135,19 @@ impl Remote {
 
     /// Connects and starts a runner, so that a session that is asked for soon is opened at once. Without grants the runner can
     /// do nothing until then, and it ends if nobody asks within [`SPARE`]. What goes wrong is told to who asks.
-    pub async fn prepare(self: &Arc<Self>) {
-        let mut spare = self.spare.lock().await;
+    /// Nothing is waited for. Must be called within a tokio runtime.
+    pub fn prepare(self: &Arc<Self>) {
+        // taken now, so that who opens a session in the next moment waits for this runner and starts none
+        let Ok(mut spare) = Arc::clone(&self.spare).try_lock_owned() else { return };
         if spare.is_some() {
             return;
         }
-        *spare = Some((self.started().await, Instant::now()));
-        let this = Arc::downgrade(self);
+        let starting = Arc::clone(self);
         tokio::spawn(async move {
+            *spare = Some((starting.started().await, Instant::now()));
+            drop(spare);
+            let this = Arc::downgrade(&starting);
+            drop(starting);
             tokio::time::sleep(SPARE).await;
             let Some(this) = this.upgrade() else { return };
             let unused = this.spare.lock().await.take_if(|(_, since)| since.elapsed() >= SPARE);

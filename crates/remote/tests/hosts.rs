@@ -308,11 +308,12 @@ async fn a_runner_that_was_started_ahead_is_the_next_session_s_or_ends() {
         pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == file))
             .collect()
     };
-    remote.prepare().await;
-    remote.prepare().await;
-    let [ahead] = running()[..] else { panic!("one is started: {:?}", running()) };
+    remote.prepare();
+    remote.prepare();
+    // it is waited for
     let session = remote.open(Grants::everything()).await.expect("it opens");
-    assert_eq!(session.ready().pid, ahead);
+    let ahead = session.ready().pid;
+    assert_eq!(running(), [ahead], "one is started");
     assert_eq!(printed(&session.run(sh("echo hello")).await.expect("it runs")), "hello");
     // the grants are those of the session, and the next session has a runner of its own
     let looking = remote.open(Grants::default()).await.expect("another");
@@ -321,8 +322,9 @@ async fn a_runner_that_was_started_ahead_is_the_next_session_s_or_ends() {
     drop((session, looking));
 
     // one that died meanwhile is not used
-    remote.prepare().await;
-    let ahead = gone_but_one(&running).await;
+    gone_but(0, &running).await;
+    remote.prepare();
+    let ahead = gone_but(1, &running).await[0];
     kill(ahead);
     while running().contains(&ahead) {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -333,8 +335,9 @@ async fn a_runner_that_was_started_ahead_is_the_next_session_s_or_ends() {
     assert!(matches!(reply.expect("it looks").answer, Answer::Stat { file: Some(_) }));
 
     // one that nobody needs ends
-    remote.prepare().await;
-    gone_but_one(&running).await;
+    gone_but(0, &running).await;
+    remote.prepare();
+    gone_but(1, &running).await;
     let since = std::time::Instant::now();
     while !running().is_empty() {
         assert!(since.elapsed() < remote::limits::SPARE * 6, "it waits for ever");
@@ -342,13 +345,14 @@ async fn a_runner_that_was_started_ahead_is_the_next_session_s_or_ends() {
     }
 }
 
-/// The one process that is left once those of closed sessions have ended.
-async fn gone_but_one(running: &impl Fn() -> Vec<u32>) -> u32 {
+/// The processes that there are once there are so many.
+async fn gone_but(count: usize, running: &impl Fn() -> Vec<u32>) -> Vec<u32> {
     for _ in 0..1_000 {
-        if let [one] = running()[..] {
-            return one;
+        let now = running();
+        if now.len() == count {
+            return now;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("{:?} are left", running())
+    panic!("{:?} are there", running())
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// The JSON part of a frame to the runner: 1 MiB.
 pub const HEAD_MAX: usize = 1 << 20;
+/// What the JSON part of a frame to the runner seldom exceeds, to make room for it: 512 bytes.
+pub const HEAD_USUAL: usize = 512;
 /// The JSON part of a frame from the runner: 8 MiB, for the facts of a host with many packages.
 pub const ANSWER_MAX: usize = 8 << 20;
 /// The raw part of a frame, either way: 256 KiB.

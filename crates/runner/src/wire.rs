@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::limits::{BODY_MAX, SKIP_MAX};
+use crate::limits::{BODY_MAX, HEAD_USUAL, SKIP_MAX};
 use crate::protocol::{Fault, FaultCode};
 
 const PREFIX: usize = 8;
@@ -55,9 +55,6 @@ pub fn encode<T: Serialize>(message: &T, body: &[u8], head_max: usize) -> Result
     encode_after(&mut bytes, message, body, head_max)?;
     Ok(bytes)
 }
-
-/// What a frame takes beside its body in most cases, in bytes.
-pub const HEAD_USUAL: usize = 512;
 
 /// Appends a message to others that are sent with it. After an error, nothing of it is there.
 ///

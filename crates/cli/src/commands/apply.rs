@@ -50,9 +50,9 @@ pub(super) fn destroy(ui: &mut Ui, world: &World, global: &Global, here: &Here, 
     carry_out(ui, world, global, here, (From::Made(made(args, true)?), args))
 }
 
-/// What the plan is to be about. Nobody is asked about it where that was said before.
+/// What the plan is to be about. It is carried out at once where nobody is asked; what is missing is made, and not destroyed.
 fn made(args: &ApplyArgs, destroy: bool) -> Result<Wanted, Report> {
-    Ok(Wanted { at_once: args.carry.yes, ..wanted(&args.wanted, destroy)? })
+    Ok(Wanted { at_once: args.carry.yes && !destroy, ..wanted(&args.wanted, destroy)? })
 }
 
 fn carry_out(
@@ -138,6 +138,7 @@ impl Change<'_> {
                 return Ok(None);
             }
             let plan = Arc::new(plan);
+            site.keep(&plan);
             let run = self.agreed(ui, world, here, &workshop, (&plan, definition)).await?;
             let options = Follow {
                 run,
@@ -155,7 +156,7 @@ impl Change<'_> {
         }
     }
 
-    /// Shows the plan, and submits it once somebody agreed, before it or after.
+    /// Shows the plan and submits it: after somebody has agreed to what they saw, or at the same time where nobody is asked.
     async fn agreed(
         &self,
         ui: &mut Ui,
@@ -169,9 +170,6 @@ impl Change<'_> {
             if !confirmed(ui, plan)? {
                 return Err(Report::new(code::general::DECLINED, "nothing was changed"));
             }
-        }
-        if let Some(site) = &workshop.site {
-            site.keep(plan);
         }
         let submitted = self.submit(world, here, workshop, (plan, definition));
         let shown = async {

@@ -19,13 +19,17 @@ pub const DEPTH_MAX: usize = 120;
 /// Numbers of `serde_json` arrive under this name where some crate turned its arbitrary precision on.
 const SERDE_JSON_NUMBER: &str = "$serde_json::private::Number";
 
+/// What names begin with that `serde_json` keeps for itself: it reads an object whose first member has one as something else, or
+/// not at all.
+pub(crate) const SERDE_JSON_PRIVATE: &str = "$serde_json::private::";
+
 /// A value that has no canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CanonicalError {
     /// JSON has no form for it.
     #[error("{0} has no canonical form")]
     Impossible(&'static str),
-    /// It nests deeper than [`DEPTH_MAX`].
+    /// It nests deeper than [`DEPTH_MAX`], with what it is a part of.
     #[error("it nests deeper than {DEPTH_MAX} levels")]
     TooDeep,
     /// Its own serialisation failed.
@@ -61,9 +65,18 @@ pub fn serialize_and_tell<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<bool, CanonicalError> {
+    serialize_below(value, out, 0)
+}
+
+/// The same of a value that is going to be a part of another, so many levels down.
+pub(crate) fn serialize_below<T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<bool, CanonicalError> {
     let start = out.len();
     let (members, scratch) = (Vec::new(), Vec::new());
-    let mut serializer = Canonical { out, members, scratch, depth: 0, verbatim: false, normal: true };
+    let mut serializer = Canonical { out, members, scratch, depth, verbatim: false, normal: true };
     let result = value.serialize(&mut serializer).map(|()| serializer.normal);
     if result.is_err() {
         out.truncate(start);

@@ -23,6 +23,12 @@ pub struct Text {
 }
 
 impl Text {
+    /// What was written in canonical form.
+    pub(crate) fn of_bytes(written: Vec<u8>) -> Self {
+        let text = String::from_utf8(written).expect("canonical JSON is text");
+        Self { part: 0..text.len(), whole: text.into() }
+    }
+
     /// The value that is a part of a text. The caller knows that the part is one value in canonical form; nothing if it lies
     /// outside the text.
     ///
@@ -49,14 +55,6 @@ impl Text {
     }
 }
 
-impl Text {
-    /// What was written in canonical form.
-    pub(crate) fn of_bytes(written: Vec<u8>) -> Self {
-        let text = String::from_utf8(written).expect("canonical JSON is text");
-        Self { part: 0..text.len(), whole: text.into() }
-    }
-}
-
 impl From<&Value> for Text {
     fn from(value: &Value) -> Self {
         Self::of_bytes(super::to_vec(value))
@@ -78,7 +76,7 @@ impl Serialize for Text {
 }
 
 /// Text that is JSON, as `serde_json` knows it.
-struct Raw<'a>(&'a str);
+pub(crate) struct Raw<'a>(pub(crate) &'a str);
 
 impl Serialize for Raw<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

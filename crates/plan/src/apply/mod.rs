@@ -25,8 +25,9 @@ use model::program::{Diverged, Due, Proposal, TimerPurpose};
 use model::{
     CloudEvent, EffectClass, Event, Happening, Json, Problem, Program, RunId, Step, StepId, canonical,
 };
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 pub use action::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput, actions};
 pub use freshness::{FreshnessInput, KIND_FRESHNESS};
@@ -55,8 +56,14 @@ enum Phase {
 /// What is looked at of a performer's answer when it comes.
 #[derive(Deserialize, Default)]
 struct Answered {
-    changed: Option<bool>,
-    attributes: Option<IgnoredAny>,
+    changed: Option<Value>,
+    #[serde(default, deserialize_with = "is_there")]
+    attributes: bool,
+}
+
+/// That something is there, whatever it is.
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// A run of a plan. See the module's documentation.
@@ -241,15 +248,16 @@ impl Apply {
         if !self.in_flight_unit(at, step)? {
             return Ok(());
         }
-        // what cannot be read says nothing
-        let answer = output.read::<Answered>().unwrap_or_default();
+        // what is no object says nothing
+        let answer = output.is_map().then(|| output.read::<Answered>().ok()).flatten().unwrap_or_default();
         let unit = &mut self.units[at as usize];
         unit.problem = None;
-        if matches!(unit.role, Role::Change(_)) && answer.attributes.is_some() {
+        if matches!(unit.role, Role::Change(_)) && answer.attributes {
             unit.output = Some(output.clone());
         }
         self.land(at);
-        self.over(at, State::Done { changed: answer.changed.unwrap_or(true) });
+        let changed = answer.changed.and_then(|changed| changed.as_bool()).unwrap_or(true);
+        self.over(at, State::Done { changed });
         Ok(())
     }
 

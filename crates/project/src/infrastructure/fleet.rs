@@ -72,7 +72,7 @@ impl Fleet {
     pub(super) fn prepare<'h>(&self, hosts: impl IntoIterator<Item = &'h Host>) {
         for host in hosts.into_iter().take(limits::HOSTS_AT_ONCE) {
             if let Ok(remote) = self.remote(host) {
-                tokio::spawn(async move { remote.prepare().await });
+                remote.prepare();
             }
         }
     }

@@ -201,8 +201,7 @@ impl Looking<'_> {
                     .collect()
             }
         };
-        let mut missing = results.iter().flatten().filter(|one| matches!(one, Inspected::Absent));
-        if self.before_changes && missing.next().is_some() {
+        if self.before_changes && results.iter().flatten().any(|one| matches!(one, Inspected::Absent)) {
             self.fleet.prepare([&host]);
         }
         let places = places.into_iter().flatten();

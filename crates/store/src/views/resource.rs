@@ -11,6 +11,7 @@ use plan::apply::{KIND_CHECK, KIND_HANDLE, KIND_PREFIX, ResourceInput};
 use plan::{Applied, Held, Host, Instance, Name, Operation, ResourceId, TypeName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Fact, from_json, moment, parse, to_json};
@@ -54,10 +55,18 @@ pub(crate) const ABSENCES: &str = "
 pub(crate) const SELECT_ABSENCES: &str =
     "SELECT host, resource, kind, provider, '{}' AS attributes, '[]' AS depends, run, at FROM absences";
 
-/// What the input of a change says of it. What it was to be is read only where nobody saw what came of it.
+/// What the input of a change ([`ResourceInput`]) says of it. What it was to be is read only where nobody saw what came of it, but
+/// has to be there: what else an input of another version may say is nothing that this one can judge.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(dead_code, reason = "what is not looked at is named, so that everything else is refused")]
 struct Begun {
+    plan: IgnoredAny,
+    desired: Option<IgnoredAny>,
+    prior: Option<IgnoredAny>,
+    fields: Option<IgnoredAny>,
+    handler: Option<IgnoredAny>,
+    create_first: Option<IgnoredAny>,
     host: Host,
     resource: ResourceId,
     #[serde(rename = "type")]

@@ -3,7 +3,7 @@
 use serde::ser::{self, Serialize};
 use serde_json::Value;
 
-use super::{Canonical, CanonicalError, write_string};
+use super::{Canonical, CanonicalError, SERDE_JSON_PRIVATE, write_string};
 
 /// An object being written.
 pub(crate) struct Object<'a, 'o> {
@@ -51,6 +51,11 @@ impl ser::SerializeMap for Object<'_, '_> {
             };
             self.serializer.out.truncate(start);
             write_string(&text, self.serializer.out);
+        }
+        if self.serializer.out[start + 1..].starts_with(SERDE_JSON_PRIVATE.as_bytes()) {
+            return Err(CanonicalError::Impossible(
+                "an object with a name that readers of JSON keep for themselves",
+            ));
         }
         self.serializer.named(start);
         Ok(())
