@@ -148,7 +148,7 @@ do:
     // now every hundredth of a second: starts are counted from where the schedule stands
     let soon = EVERY.replace("hours: 1", "milliseconds: 20").replace("version: '1.0.0'", "version: '2.0.0'");
     world.write("workflows/often.yaml", &soon);
-    world.logged("test/often started").await;
+    world.logged("shop/dev: test/often started").await;
     // a file that is broken leaves the schedule as it was
     world.write("workflows/often.yaml", "document: [");
     world.logged("workflows/often.yaml is kept as it was").await;
