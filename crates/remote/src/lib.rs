@@ -35,6 +35,7 @@ pub mod limits;
 mod link;
 pub mod onboard;
 mod pool;
+mod prompt;
 mod session;
 mod ssh;
 mod system;

@@ -16,6 +16,8 @@ pub const UPLOAD: Duration = Duration::from_mins(2);
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Questions without an answer after which the connection counts as cut.
 pub const KEEPALIVE_MAX: usize = 3;
+/// Reads of a new connection that are acknowledged at once: enough for the login and the first session.
+pub const PROMPT_READS: u32 = 128;
 /// Beyond a command's own limit, before its answer is given up.
 pub const ANSWER_MARGIN: Duration = Duration::from_secs(15);
 /// How long the farewell is waited for.

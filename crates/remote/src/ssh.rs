@@ -20,6 +20,7 @@ use crate::limits::{
     CONNECT, EVENTS, FILE_MAX, HANDSHAKE, KEEPALIVE, KEEPALIVE_MAX, KEYS_MAX, PACKET, WINDOW,
 };
 use crate::link::{Link, Process, Stderr};
+use crate::prompt::Prompt;
 
 /// The key that a host shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +191,7 @@ async fn first(host: &Host, seen: Option<Seen>) -> Result<Handle<Judge>, RemoteE
         .map_err(|_| late(host, "connecting", CONNECT))?
         .map_err(|why| unreachable(host, why))?;
     socket.set_nodelay(true).map_err(|why| unreachable(host, why))?;
-    shake_hands(host, socket, seen).await
+    shake_hands(host, Prompt::new(socket), seen).await
 }
 
 async fn further(
