@@ -59,3 +59,32 @@ impl AsyncWrite for Prompt {
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_read_is_acknowledged_at_once_whatever_was_sent_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let ours = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connected");
+        let (mut theirs, _) = listener.accept().await.expect("accepted");
+        let mut ours = Prompt::new(ours);
+        let mut byte = [0];
+        // who answers at once is taken by the kernel for somebody whose answers acknowledge
+        for _ in 0..8 {
+            theirs.write_all(&[1]).await.expect("written");
+            ours.read_exact(&mut byte).await.expect("read");
+            ours.write_all(&[2]).await.expect("written");
+            theirs.read_exact(&mut byte).await.expect("read");
+        }
+        assert!(!ours.socket.quickack().expect("known"), "it waits for an answer to acknowledge with");
+        theirs.write_all(&[1]).await.expect("written");
+        ours.read_exact(&mut byte).await.expect("read");
+        assert!(ours.socket.quickack().expect("known"));
+        assert_eq!(ours.left, PROMPT_READS - 9);
+    }
+}
