@@ -56,31 +56,21 @@ impl Json {
     /// # Errors
     /// It is not of that type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        match &*self.0 {
-            Form::Tree(tree) => T::deserialize(tree),
-            Form::Text(text, _) => serde_json::from_str(text.as_str()),
-            Form::Read(text, _) => serde_json::from_str(text),
+        match self.text() {
+            Some(text) => serde_json::from_str(text),
+            None => T::deserialize(&**self),
         }
     }
 
     /// Whether it is an object.
     pub fn is_map(&self) -> bool {
-        match &*self.0 {
-            Form::Tree(tree) => tree.is_object(),
-            Form::Text(text, _) => text.as_str().starts_with('{'),
-            Form::Read(text, _) => text.starts_with('{'),
-        }
+        self.text().map_or_else(|| self.is_object(), |text| text.starts_with('{'))
     }
 
     /// Whether an object in it, itself or deeper, may have a member of this plain ASCII name. No is certain, and needs no tree.
     pub fn may_have(&self, name: &str) -> bool {
-        let text = match &*self.0 {
-            Form::Tree(_) => return true,
-            Form::Text(text, _) => text.as_str(),
-            // letters in it are not escaped, or there was a tree
-            Form::Read(text, _) => text,
-        };
-        let mut rest = text;
+        // letters in a text are not escaped: one where they are was made a tree
+        let Some(mut rest) = self.text() else { return true };
         while let Some((_, after)) = rest.split_once(name) {
             if after.starts_with('"') {
                 return true;
@@ -88,6 +78,15 @@ impl Json {
             rest = after;
         }
         false
+    }
+
+    /// The text that it is, if it is one.
+    fn text(&self) -> Option<&str> {
+        match &*self.0 {
+            Form::Tree(_) => None,
+            Form::Text(text, _) => Some(text.as_str()),
+            Form::Read(text, _) => Some(text),
+        }
     }
 
     /// Its canonical form has no more bytes than this.

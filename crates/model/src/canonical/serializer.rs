@@ -231,7 +231,7 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
     type SerializeTupleVariant = Array<'a, 'o>;
     type SerializeMap = Object<'a, 'o>;
     type SerializeStruct = Struct<'a, 'o>;
-    type SerializeStructVariant = Struct<'a, 'o>;
+    type SerializeStructVariant = Object<'a, 'o>;
 
     fn serialize_bool(self, value: bool) -> Result<(), CanonicalError> {
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
@@ -436,7 +436,7 @@ impl<'a, 'o> ser::Serializer for &'a mut Canonical<'o> {
         self.out.push(b'{');
         write_string(variant, self.out);
         self.out.push(b':');
-        self.open(b"}}").map(Struct::Object)
+        self.open(b"}}")
     }
 }
 

@@ -62,7 +62,8 @@ impl Site {
     pub async fn plan(&self, wanted: &Wanted) -> Result<Made, ProjectError> {
         let mut configuration = self.configuration(&wanted.variables)?;
         configuration.forget_values();
-        self.fleet.connect(meant(&configuration, wanted));
+        let hosts = meant(&configuration, wanted);
+        self.fleet.connect(hosts.iter().copied());
         let providers = self.providers().await?;
         let key = self.key().await?;
         let secrets = self.secrets().ok_or(ProjectError::NoInfrastructure)?;
@@ -80,7 +81,7 @@ impl Site {
             return Err(bad(found));
         }
         // who is looked at by sessions that are not known yet has a runner by then
-        self.fleet.prepare(meant(&configuration, wanted));
+        self.fleet.prepare(hosts);
         let sights = sights(&desired, &configuration.inventory, &applied, &wanted.focus);
         let looking = self.looking(providers, &*secrets, Seals { secrets: &seals, key });
         let looking = Looking { before_changes: wanted.at_once, ..looking };

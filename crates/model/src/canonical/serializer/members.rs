@@ -128,7 +128,8 @@ impl ser::SerializeStruct for Struct<'_, '_> {
     }
 }
 
-impl ser::SerializeStructVariant for Struct<'_, '_> {
+/// A struct of an enum is an object always: numbers and texts in disguise are structs of their own.
+impl ser::SerializeStructVariant for Object<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
 
@@ -137,7 +138,7 @@ impl ser::SerializeStructVariant for Struct<'_, '_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), CanonicalError> {
-        self.field(name, value)
+        self.member(name, value)
     }
 
     fn end(self) -> Result<(), CanonicalError> {
